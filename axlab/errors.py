@@ -1,0 +1,67 @@
+"""The three kinds of failure, never mixed.
+
+A *guest fault* is delivered to the guest or fails its VM: it is data, not a Python exception.
+A *person's mistake* is an `AxError`: what was wrong, where, and what would be right.
+Everything else is a defect of AxLab, and says so.
+"""
+
+from __future__ import annotations
+
+
+class AxError(Exception):
+    """A person's mistake, in that person's words.
+
+    `text` is the line that is wrong, `column` (from 0) and `length` the place in it; `source` and
+    `line` (from 1) name the file. `usage` is what would be right.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        source: str = "",
+        line: int = 0,
+        text: str = "",
+        column: int = 0,
+        length: int = 1,
+        usage: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.source = source
+        self.line = line
+        self.text = text
+        self.column = column
+        self.length = length
+        self.usage = usage
+
+    def __str__(self) -> str:
+        """The message; with a line of text, that line and a caret under the mistake come first."""
+        where = f"{self.source}:{self.line}: " if self.line else f"{self.source}: " if self.source else ""
+        if not self.text:
+            lines = [where + self.message]
+        else:
+            caret = " " * display_width(self.text[: self.column]) + "^" * max(1, self.length)
+            lines = [self.text, f"{caret} {where}{self.message}"]
+        return "\n".join(lines + ([self.usage] if self.usage else []))
+
+
+class Refused(AxError):
+    """The lifecycle table refuses an operation; the message is its verdict, the state is as it was."""
+
+
+def display_width(text: str) -> int:
+    """Columns that a terminal needs for `text`: a wide (CJK) character takes two."""
+    import unicodedata
+
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
+    )
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """`; did you mean X?` for the known word that is nearest to `word`, or nothing."""
+    import difflib
+
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""

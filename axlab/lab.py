@@ -1,0 +1,144 @@
+"""Lab: one object that owns a machine, its hypervisor, its shell and its trace."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import tomllib
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from axlab.errors import AxError, nearest
+from axlab.events import Observers
+from axlab.machine.board import Board
+from axlab.trace import Trace
+from axlab.units import Nanoseconds, parse_duration, parse_size
+from axlab.vmm.config import VmConfig, default_config, load_config
+from axlab.vmm.hypervisor import Hypervisor
+from axlab.vmm.vm import Vm
+
+if TYPE_CHECKING:
+    from axlab.shell.results import Result
+    from axlab.shell.shell import Shell
+
+SETTINGS = {"cpus", "ram", "gic_version", "ns_per_instruction", "scheduler", "boot_delay", "tick"}
+
+
+class Lab:
+    """A board with a hypervisor on it, in virtual time.
+
+    `cpus` physical CPUs (1 to 8), `ram` bytes or text such as "8G", `gic_version` 3 or 2,
+    `ns_per_instruction` of virtual time, `scheduler` "fifo", "rr" or "fair" (or a `Scheduler`),
+    `boot_delay` as AxVisor's between VMs, `tick` of the host as a duration, `folder` where VMs keep
+    their data (a private temporary one by default, removed with the lab). Raises `AxError`.
+
+    >>> lab = Lab()
+    >>> lab.create("demo")
+    >>> lab.shell("vm start 0")
+    """
+
+    def __init__(
+        self,
+        *,
+        cpus: int = 4,
+        ram: int | str = "8G",
+        gic_version: int = 3,
+        ns_per_instruction: int = 100,
+        scheduler: Any = "fifo",
+        boot_delay: bool = False,
+        tick: str = "10ms",
+        folder: str | Path | None = None,
+    ) -> None:
+        self.folder = self._private_folder() if folder is None else Path(folder).resolve()
+        self.events = Observers()
+        self.trace = Trace()
+        self.events.add(self.trace.recorder)
+        self.board = Board(
+            cpus=_number("cpus", cpus, range(1, 9)),
+            ram=parse_size(ram) if isinstance(ram, str) else ram,
+            gic_version=_number("gic_version", gic_version, range(2, 4)),
+        )
+        self.hypervisor = Hypervisor(
+            self.board,
+            self.events,
+            scheduler=scheduler,
+            ns_per_instruction=_number("ns_per_instruction", ns_per_instruction, range(1, 1_000_001)),
+            tick=parse_duration(tick),
+            boot_delay=boot_delay,
+            folder=self.folder,
+        )
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Lab:
+        """The lab of a folder, with the settings of its `lab.toml` where there is one. Raises `AxError`."""
+        path = Path(folder) / "lab.toml"
+        if not path.exists():
+            return cls(folder=folder)
+        try:
+            settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise AxError(f"wrong TOML: {error}", source=str(path)) from None
+        for key in settings:
+            if key not in SETTINGS:
+                known = ", ".join(sorted(SETTINGS))
+                raise AxError(f"unknown key {key}{nearest(key, sorted(SETTINGS))} (known: {known})", source=str(path))
+        try:
+            return cls(folder=folder, **settings)
+        except AxError as error:
+            raise AxError(error.message, source=str(path)) from None
+
+    def _private_folder(self) -> Path:
+        path = tempfile.mkdtemp(prefix="axlab-")
+        weakref.finalize(self, shutil.rmtree, path, ignore_errors=True)
+        return Path(path)
+
+    def create(self, config: VmConfig | str | Path) -> Vm:
+        """Make a VM from a configuration, a TOML file, an image, or the name of a built-in guest."""
+        if isinstance(config, VmConfig):
+            return self.hypervisor.create(config)
+        path = Path(config)
+        if path.suffix == ".toml":
+            return self.hypervisor.create(load_config(path))
+        made = default_config(config)
+        made.base.id = next(n for n in range(257) if n not in self.hypervisor.vms)
+        return self.hypervisor.create(made)
+
+    def vm(self, which: int | str) -> Vm:
+        """A VM by id or by name. Raises `AxError`."""
+        return self.hypervisor.vms.find(which)
+
+    @property
+    def shell(self) -> Shell:
+        """The lab's shell; `lab.shell("vm list")` runs a line and returns its result."""
+        from axlab.shell.shell import Shell
+
+        if "_shell" not in self.__dict__:
+            self._shell = Shell(self)
+        return self._shell
+
+    def run(self, for_: str | None = None) -> str:
+        """Run the machine for a duration of virtual time, or until nothing can happen any more.
+
+        Returns why it ended: "time", "idle" or "stopped".
+        """
+        until = None if for_ is None else Nanoseconds(self.now + parse_duration(for_))
+        return self.hypervisor.advance(until)
+
+    @property
+    def now(self) -> Nanoseconds:
+        """Virtual time since the lab was made."""
+        return Nanoseconds(self.hypervisor.now)
+
+    def fingerprint(self) -> str:
+        """A hash of all that has happened: equal runs have equal fingerprints."""
+        return self.trace.fingerprint()
+
+    def __call__(self, line: str) -> Result:
+        return self.shell(line)
+
+
+def _number(key: str, value: Any, allowed: range) -> int:
+    if type(value) is not int or value not in allowed:
+        raise AxError(f"{key} = {value!r} is wrong: a whole number from {allowed[0]} to {allowed[-1]} is wanted")
+    return value

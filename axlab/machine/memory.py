@@ -1,0 +1,120 @@
+"""RAM, of which only the touched pages cost anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from axlab.machine.bus import NothingThere
+
+PAGE_BITS = 12
+PAGE_SIZE = 1 << PAGE_BITS
+PAGE_MASK = PAGE_SIZE - 1
+
+
+class Memory:
+    """`size` bytes of RAM from physical address `base`, both multiples of 4 KiB; untouched RAM is zero.
+
+    `pages` maps a page number (address >> 12) to its 4096 bytes, and misses what was never written. A page
+    stays the same `bytearray` until `zero` frees it; who keeps views of pages must drop them then.
+    An access that leaves the RAM raises `NothingThere`: to hardware, an external abort.
+    """
+
+    def __init__(self, base: int, size: int) -> None:
+        if base & PAGE_MASK or size & PAGE_MASK:
+            raise ValueError(f"RAM of {size:#x} bytes at {base:#x} does not consist of whole 4 KiB pages")
+        self.base = base
+        self.size = size
+        self.pages: dict[int, bytearray] = {}
+
+    def contains(self, address: int, size: int = 1) -> bool:
+        """Whether all of `size` bytes from `address` are RAM."""
+        return self.base <= address and address + size <= self.base + self.size
+
+    def page(self, number: int) -> bytearray:
+        """The bytes of page `number`, to read and to write; from now on it costs its 4 KiB."""
+        page = self.pages.get(number)
+        if page is None:
+            self.check(number << PAGE_BITS, PAGE_SIZE)
+            page = self.pages[number] = bytearray(PAGE_SIZE)
+        return page
+
+    def check(self, address: int, size: int) -> None:
+        """Raise `NothingThere` unless all of `size` bytes from `address` are RAM."""
+        if not self.contains(address, size):
+            raise NothingThere(f"no RAM at {address:#x} ({size} bytes)")
+
+    def read(self, address: int, size: int) -> bytes:
+        """`size` bytes from `address`. Reading touches nothing."""
+        self.check(address, size)
+        offset = address & PAGE_MASK
+        number = address >> PAGE_BITS
+        if offset + size <= PAGE_SIZE:
+            page = self.pages.get(number)
+            return bytes(size) if page is None else bytes(page[offset : offset + size])
+        result = bytearray(size)
+        done = 0
+        while done < size:
+            part = min(PAGE_SIZE - offset, size - done)
+            page = self.pages.get(number)
+            if page is not None:
+                result[done : done + part] = memoryview(page)[offset : offset + part]
+            done += part
+            number += 1
+            offset = 0
+        return bytes(result)
+
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
+        """Write `data` from `address` on: all of it, or nothing where it would leave the RAM."""
+        self.check(address, len(data))
+        source = memoryview(data)
+        offset = address & PAGE_MASK
+        number = address >> PAGE_BITS
+        done = 0
+        while done < len(data):
+            part = min(PAGE_SIZE - offset, len(data) - done)
+            self.page(number)[offset : offset + part] = source[done : done + part]
+            done += part
+            number += 1
+            offset = 0
+
+    def read_int(self, address: int, size: int) -> int:
+        """A little-endian number of `size` bytes, at any alignment."""
+        return int.from_bytes(self.read(address, size), "little")
+
+    def write_int(self, address: int, size: int, value: int) -> None:
+        """Write the low `size` bytes of `value`, little-endian, at any alignment."""
+        self.write(address, (value & (1 << 8 * size) - 1).to_bytes(size, "little"))
+
+    def zero(self, address: int, size: int) -> None:
+        """Zero a range and free the pages that lie wholly in it, so that they cost nothing again."""
+        self.check(address, size)
+        end = address + size
+        first, last = -(-address >> PAGE_BITS), end >> PAGE_BITS  # whole pages: first up to, not with, last
+        if first > last:
+            self.clear(address, end)
+            return
+        self.clear(address, first << PAGE_BITS)
+        self.clear(last << PAGE_BITS, end)
+        if last - first < len(self.pages):
+            for number in range(first, last):
+                self.pages.pop(number, None)
+        else:
+            for number in [known for known in self.pages if first <= known < last]:
+                del self.pages[number]
+
+    def clear(self, start: int, end: int) -> None:
+        """Zero a range inside one page, if the page was ever touched."""
+        page = self.pages.get(start >> PAGE_BITS)
+        if page is not None and start < end:
+            offset = start & PAGE_MASK
+            page[offset : offset + end - start] = bytes(end - start)
+
+    def touched(self) -> int:
+        """Bytes that the touched pages take."""
+        return len(self.pages) * PAGE_SIZE
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Memory:
+        copied = Memory(self.base, self.size)
+        memo[id(self)] = copied
+        copied.pages = {number: bytearray(page) for number, page in self.pages.items()}
+        return copied

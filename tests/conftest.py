@@ -1,14 +1,32 @@
-"""What all tests share."""
+"""What all tests share: how much to run, which programs they need, and examples that never vary."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
+import hypothesis
 import pytest
+
+# The same examples on every run and machine, and no time limit on an example: a slow machine is no defect.
+hypothesis.settings.register_profile(
+    "axlab",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large],
+)
+hypothesis.settings.register_profile("axlab-long", hypothesis.settings.get_profile("axlab"), max_examples=1000)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="the whole volume of fuzz and property tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    hypothesis.settings.load_profile("axlab-long" if config.getoption("--long") else "axlab")
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +34,24 @@ def volume(request: pytest.FixtureRequest) -> Callable[[int], int]:
     """How much of a fuzz or property test to run: all of it with --long, a tenth otherwise."""
     long = bool(request.config.getoption("--long"))
     return lambda whole: whole if long else max(1, whole // 10)
+
+
+@pytest.fixture(scope="session")
+def needs() -> Callable[[str, str], str]:
+    """`needs("dtc", "device-tree-compiler")`: where a program (or a file, by its path) is.
+
+    Where it is missing the test is skipped, naming the Debian package; with CI=true in the
+    environment that is a failure, because there everything is installed.
+    """
+    return need
+
+
+def need(program: str, debian_package: str) -> str:
+    """See the fixture `needs`."""
+    found = program if Path(program).is_absolute() and Path(program).exists() else shutil.which(program)
+    if found:
+        return found
+    message = f"{program} is not installed: apt-get install {debian_package}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)

@@ -1,0 +1,120 @@
+"""What a trace holds, column by column: one table that the recorder, the frames and the docs read.
+
+The kinds are the event types of `axlab.events`, and their columns are the fields of those types. A
+field means the same in every kind, so it is described once, by its name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+
+from axlab import events
+
+# The name of a kind of rows, and the event type whose fields are its columns.
+KINDS: dict[str, type[events.Event]] = {
+    "exits": events.Exit,
+    "vm_states": events.VmState,
+    "vcpu_states": events.VcpuState,
+    "interrupts": events.Interrupt,
+    "hypercalls": events.Hypercall,
+    "mmio": events.Mmio,
+    "console": events.Console,
+    "psci": events.Psci,
+    "faults": events.Fault,
+    "log": events.Log,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a column is kept and shown: `code` of its `array`, `dtype` in a DataFrame."""
+
+    code: str
+    dtype: str
+
+
+FORMS = {
+    "time": Form("q", "int64"),  # beside it a Timedelta
+    "count": Form("q", "Int64"),
+    "id": Form("i", "Int32"),  # -1, there is none, is shown as <NA>
+    "word": Form("Q", "UInt64"),  # a 64-bit register or address
+    "flag": Form("b", "boolean"),
+    "name": Form("i", "category"),  # the place in the column's list of names
+    "text": Form("i", "string"),
+    "bytes": Form("B", "object"),
+    "words": Form("Q", "object"),  # tuples
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name, form (a key of `FORMS`), unit and meaning."""
+
+    name: str
+    form: str
+    unit: str
+    meaning: str
+
+
+# fmt: off
+DESCRIBED = {column.name: column for column in (
+    Column("time",      "time",  "ns",      "virtual time since the lab was made"),
+    Column("pcpu",      "id",    "",        "physical CPU; <NA>: none"),
+    Column("vm",        "id",    "",        "VM; <NA>: the lab itself"),
+    Column("vcpu",      "id",    "",        "vCPU of the VM; <NA>: none"),
+    Column("reason",    "name",  "",        "why: of an exit its type; of a state what led to it or is waited for"),
+    Column("pc",        "word",  "address", "guest virtual address of the instruction"),
+    Column("esr",       "word",  "",        "ESR_EL2, the syndrome"),
+    Column("far",       "word",  "address", "FAR_EL2, the guest virtual address of an abort"),
+    Column("hpfar",     "word",  "",        "HPFAR_EL2, the guest physical page of an abort"),
+    Column("cost",      "count", "ns",      "virtual time that the hypervisor took"),
+    Column("address",   "word",  "address", "guest physical address of an access, or encoding of a system register"),
+    Column("width",     "count", "bytes",   "width of an access"),
+    Column("value",     "word",  "",        "value read or written, hypercall number, or INTID"),
+    Column("old",       "name",  "",        "state before"),
+    Column("new",       "name",  "",        "state after"),
+    Column("intid",     "count", "",        "interrupt: SGI 0-15, PPI 16-31, SPI 32 and more"),
+    Column("action",    "name",  "",        "raised, injected, taken or ended"),
+    Column("number",    "word",  "",        "hypercall number"),
+    Column("args",      "words", "",        "arguments, as registers hold them"),
+    Column("result",    "word",  "",        "result, as the register holds it (-1 is 0xffff_ffff_ffff_ffff)"),
+    Column("is_write",  "flag",  "",        "a store, not a load"),
+    Column("device",    "name",  "",        "device that answered; empty: nobody did"),
+    Column("data",      "bytes", "",        "bytes, as they are"),
+    Column("direction", "name",  "",        "output: printed by the guest; input: sent to it"),
+    Column("function",  "name",  "",        "function of PSCI"),
+    Column("message",   "text",  "",        "what happened, in words"),
+    Column("level",     "name",  "",        "error, warn, info or debug"),
+)}
+# fmt: on
+
+# An event type of a third party: a field that is not described gets the form of its type.
+FORM_OF_TYPE = {
+    "int": "count",
+    "str": "name",
+    "bool": "flag",
+    "bytes": "bytes",
+    "tuple[int, ...]": "words",
+}
+
+
+KIND_OF = {event_type: kind for kind, event_type in KINDS.items()}
+
+
+def kind_of(event_type: type[events.Event]) -> str:
+    """The name of the kind that holds events of this type: of a third party's `DiskRead`, `disk_read`."""
+    return KIND_OF.get(event_type) or re.sub(r"(?<!^)(?=[A-Z])", "_", event_type.__name__).lower()
+
+
+def columns_of(event_type: type[events.Event]) -> tuple[Column, ...]:
+    """The columns of an event type, in the order of its fields."""
+    return tuple(
+        DESCRIBED.get(field.name) or Column(field.name, FORM_OF_TYPE.get(str(field.type), "text"), "", "")
+        for field in fields(event_type)
+    )
+
+
+def document() -> list[tuple[str, Column]]:
+    """(kind, column) of everything that a trace holds: what the reference page prints."""
+    return [(kind, column) for kind, event_type in KINDS.items() for column in columns_of(event_type)]

@@ -22,7 +22,34 @@ def even(number: int) -> bool:
     return number % 2 == 0
 
 
-PREDICATES: dict[str, Callable[..., bool]] = {"bit_mask": bit_mask, "even": even}
+def lane_b(imm5: int) -> bool:
+    """Whether imm5 names a lane of bytes: its lowest bit that is one is bit 0 (DUP, INS, SMOV, UMOV)."""
+    return imm5 & 1 == 1
+
+
+def lane_h(imm5: int) -> bool:
+    """Whether imm5 names a lane of halfwords."""
+    return imm5 & 3 == 2
+
+
+def lane_s(imm5: int) -> bool:
+    """Whether imm5 names a lane of words."""
+    return imm5 & 7 == 4
+
+
+def lane_d(imm5: int) -> bool:
+    """Whether imm5 names a lane of doublewords."""
+    return imm5 & 15 == 8
+
+
+PREDICATES: dict[str, Callable[..., bool]] = {
+    "bit_mask": bit_mask,
+    "even": even,
+    "lane_b": lane_b,
+    "lane_h": lane_h,
+    "lane_s": lane_s,
+    "lane_d": lane_d,
+}
 
 
 @dataclass(frozen=True, slots=True)

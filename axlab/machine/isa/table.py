@@ -114,9 +114,9 @@ def subsets(mask: int) -> Iterator[int]:
 @cache
 def load_table() -> Table:
     """The table of A64, read once in a process from `grammars/a64.isa`."""
-    from axlab.grammar_files import grammar_text
+    from axlab.languages import read_grammar
 
-    return read_table(grammar_text("a64.isa"), "a64.isa")
+    return read_table(read_grammar("a64.isa"), "a64.isa")
 
 
 def read_table(text: str, source: str) -> Table:

@@ -8,7 +8,7 @@ from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedInput
 
 from axlab.errors import AxError
-from axlab.grammar_files import grammar_text
+from axlab.languages import read_grammar
 from axlab.machine.isa.conditions import PREDICATES, Condition
 from axlab.machine.isa.table import OPERAND, Alias, Row
 
@@ -17,7 +17,7 @@ Node = Tree[Token]
 
 def read_rows(text: str, source: str) -> list[Row]:
     """The rows of a table. Raises `AxError` with file and line."""
-    parser = Lark(grammar_text("isa.lark"), parser="lalr")
+    parser = Lark(read_grammar("isa.lark"), parser="lalr")
     try:
         tree = parser.parse(text)
     except UnexpectedInput as error:

@@ -16,7 +16,7 @@ class Memory:
 
     `pages` maps a page number (address >> 12) to its 4096 bytes, and misses what was never written. A page
     stays the same `bytearray` until `zero` frees it; who keeps views of pages must drop them then.
-    An access that leaves the RAM raises `NothingThere`: to hardware, an external abort.
+    An access that leaves the memory raises `NothingThere`: to hardware, an external abort.
     """
 
     def __init__(self, base: int, size: int) -> None:
@@ -24,11 +24,16 @@ class Memory:
             raise ValueError(f"RAM of {size:#x} bytes at {base:#x} does not consist of whole 4 KiB pages")
         self.base = base
         self.size = size
+        self.ranges = [(base, base + size)]
         self.pages: dict[int, bytearray] = {}
 
+    def add(self, base: int, size: int) -> None:
+        """Make another range of addresses memory: the array of a flash bank."""
+        self.ranges.append((base, base + size))
+
     def contains(self, address: int, size: int = 1) -> bool:
-        """Whether all of `size` bytes from `address` are RAM."""
-        return self.base <= address and address + size <= self.base + self.size
+        """Whether all of `size` bytes from `address` are memory."""
+        return any(start <= address and address + size <= end for start, end in self.ranges)
 
     def page(self, number: int) -> bytearray:
         """The bytes of page `number`, to read and to write; from now on it costs its 4 KiB."""
@@ -39,9 +44,9 @@ class Memory:
         return page
 
     def check(self, address: int, size: int) -> None:
-        """Raise `NothingThere` unless all of `size` bytes from `address` are RAM."""
+        """Raise `NothingThere` unless all of `size` bytes from `address` are memory."""
         if not self.contains(address, size):
-            raise NothingThere(f"no RAM at {address:#x} ({size} bytes)")
+            raise NothingThere(f"no memory at {address:#x} ({size} bytes)")
 
     def read(self, address: int, size: int) -> bytes:
         """`size` bytes from `address`. Reading touches nothing."""
@@ -64,7 +69,7 @@ class Memory:
         return bytes(result)
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
-        """Write `data` from `address` on: all of it, or nothing where it would leave the RAM."""
+        """Write `data` from `address` on: all of it, or nothing where it would leave the memory."""
         self.check(address, len(data))
         source = memoryview(data)
         offset = address & PAGE_MASK
@@ -116,5 +121,6 @@ class Memory:
     def __deepcopy__(self, memo: dict[int, Any]) -> Memory:
         copied = Memory(self.base, self.size)
         memo[id(self)] = copied
+        copied.ranges = list(self.ranges)
         copied.pages = {number: bytearray(page) for number, page in self.pages.items()}
         return copied

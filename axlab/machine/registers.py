@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from axlab.machine.bus import Access
 
@@ -14,7 +15,8 @@ class Register:
 
     Without `read` and `write` it is storage that begins as `reset`. `read` and `write` name methods
     of the device, `read()` and `write(value)`; of an array (`count` registers in a row) they are
-    `read(index)` and `write(index, value)`. `writable` masks the bits that a store changes.
+    `read(index)` and `write(index, value)`. `writable` masks the bits of storage that a store changes;
+    `on_write` names a method without arguments that is called after such a store.
     """
 
     offset: int
@@ -25,6 +27,7 @@ class Register:
     write: str = ""
     writable: int = 0
     count: int = 1
+    on_write: str = ""
 
     @property
     def size(self) -> int:
@@ -36,6 +39,11 @@ class Device:
     """A device is its `registers` and the methods that they name. Unlisted offsets read 0, ignore stores."""
 
     registers: ClassVar[list[Register]] = []
+    by_offset: ClassVar[list[Register]] = []
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.by_offset = sorted(cls.registers, key=lambda register: register.offset)
 
     def __init__(self) -> None:
         self.interrupt = False
@@ -61,20 +69,26 @@ class Device:
 
     def find(self, offset: int) -> tuple[Register | None, int, int]:
         """The register at an offset, its index in the array, and how far into it the offset points."""
-        for register in self.registers:
+        place = bisect_right(self.by_offset, offset, key=lambda register: register.offset) - 1
+        if place >= 0:
+            register = self.by_offset[place]
             index, skip = divmod(offset - register.offset, register.size)
-            if 0 <= index < register.count:
+            if index < register.count:
                 return register, index, skip
         return None, 0, 0
 
     def load(self, register: Register, index: int) -> int:
+        """The value of a register, or of one of an array."""
         if register.read:
             method = getattr(self, register.read)
             return int(method(index) if register.count > 1 else method())
         return self.values[register.name][index]
 
     def store(self, register: Register, index: int, skip: int, part: int, value: int) -> None:
-        """A store of `part` bytes, `skip` bytes into a register; of a narrow one the other bytes are as they read."""
+        """A store of `part` bytes, `skip` bytes into a register.
+
+        Storage keeps its other bytes; a `write` method gets zeros there, which trigger and clear nothing.
+        """
         if register.write:
             method = getattr(self, register.write)
             value <<= 8 * skip
@@ -83,3 +97,12 @@ class Device:
             mask = ((1 << 8 * part) - 1) << 8 * skip & register.writable
             values = self.values[register.name]
             values[index] = values[index] & ~mask | value << 8 * skip & mask
+            if register.on_write:
+                getattr(self, register.on_write)()
+
+
+def identification(peripheral: int) -> list[Register]:
+    """PeriphID0..3 and PCellID0..3 of an Arm PrimeCell, by which drivers know it; `peripheral` is the 32-bit number."""
+    numbers = [("PeriphID", peripheral >> 8 * i & 0xFF) for i in range(4)]
+    numbers += [("PCellID", 0xB105F00D >> 8 * i & 0xFF) for i in range(4)]
+    return [Register(0xFE0 + 4 * i, f"{name}{i % 4}", reset=value) for i, (name, value) in enumerate(numbers)]

@@ -24,12 +24,11 @@ ROUTE_ANY = 1 << 31
 """IROUTER.IRM: any one CPU may take it (1 of N)."""
 AFFINITY = 0xFF_00FF_FFFF
 
-GROUP0, GROUP1 = 1 << 0, 1 << 1
-
 
 class Gic:
     """State of all interrupts of `cpus` CPUs and `spis` shared ones; `mpidrs` are the CPUs' affinities.
 
+    `routed` has the bits of the SPIs that go to each CPU, `shared_routes` of those that any of several may take.
     `dirty` collects the CPUs for which something may have changed; whoever delivers interrupts empties it.
     """
 
@@ -59,7 +58,8 @@ class Gic:
         first = 1 if self.version == 2 else self.mpidrs[0]
         self.routes = [first] * self.shared.count
         self.routed = [0] * self.cpus
-        self.routed[0] = self.shared.implemented
+        self.routed[0] = (1 << self.shared.count) - 1
+        self.shared_routes = 0
         self.touch_all()
 
     # Where an interrupt is
@@ -102,12 +102,15 @@ class Gic:
         """Of SPI `index`: IROUTER (v3: an affinity, or 1 of N) or ITARGETSR (v2: CPUs of which one gets it)."""
         self.routes[index] = value
         bit = 1 << index
+        targets = 0
         for cpu, mpidr in enumerate(self.mpidrs):
             if self.version == 2:
                 here = bool(value >> cpu & 1)
             else:
                 here = bool(value & ROUTE_ANY) or value & AFFINITY == mpidr
             self.routed[cpu] = self.routed[cpu] | bit if here else self.routed[cpu] & ~bit
+            targets += here
+        self.shared_routes = self.shared_routes | bit if targets > 1 else self.shared_routes & ~bit
         self.touch_all()
 
     # Sources

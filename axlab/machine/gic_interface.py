@@ -315,8 +315,9 @@ def write_binary_point(cpu: InterruptedCpu, group: int, value: int) -> None:
 
 
 def write_enabled(cpu: InterruptedCpu, group: int, value: int) -> None:
-    """ICC_IGRPEN<n>_EL1."""
+    """ICC_IGRPEN<n>_EL1. It also decides whether this CPU is one of those that a 1-of-N interrupt may choose."""
     cpu.gic.priorities.enabled[group] = bool(value & 1)
+    cpu.gic.changed = True
     changed(cpu)
 
 

@@ -49,9 +49,8 @@ class Bank:
 
     def candidates(self, groups: int) -> int:
         """Pending, not active, enabled, and of an enabled group (bit 0: group 0, bit 1: group 1)."""
-        found = self.pending & self.enabled & ~self.active
-        if not groups & 1:
-            found &= self.group
-        if not groups & 2:
-            found &= ~self.group
-        return found
+        return self.pending & self.enabled & ~self.active & self.of_groups(groups)
+
+    def of_groups(self, groups: int) -> int:
+        """Bits of the interrupts of these groups."""
+        return (self.group if groups & 2 else 0) | (~self.group if groups & 1 else 0)

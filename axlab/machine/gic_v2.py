@@ -164,6 +164,7 @@ class CpuInterfaceV2(Device):
         """GICC_CTLR."""
         priorities = self.cpu.gic.priorities
         priorities.enabled = [bool(value & 1), bool(value & 2)]
+        self.cpu.gic.changed = True
         priorities.ack_control = bool(value & 4)
         priorities.fiq_enable = bool(value & 8)
         priorities.common_binary_point = bool(value & 16)

@@ -57,7 +57,7 @@ def main(arguments: "list[str]") -> int:
             prepare("use")
             return demo() or (0 if arguments else jupyterlab())
         prepare("use")
-        return run([PYTHON, "-m", "axlab.cli"] + arguments)
+        return run([PYTHON, "-m", "axlab"] + arguments)
     except Trouble as trouble:
         print("\nlab.py: " + str(trouble), file=sys.stderr)
         return 1

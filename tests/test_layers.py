@@ -1,0 +1,125 @@
+"""Who may import whom. The arrows are the design; this table is the only place that names them."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "axlab"
+BASE = {"errors", "units", "events", "languages"}
+
+# layer -> the layers of ours that it may import, beside itself
+MAY_IMPORT = {
+    "errors": set(),
+    "events": set(),
+    "units": {"errors"},
+    "languages": set(),
+    "machine": BASE - {"events"},
+    "guests": {"errors", "machine"},
+    "vmm": BASE | {"machine", "guests"},
+    "shell": BASE | {"machine", "vmm", "guests"},
+    "trace": {"events", "errors", "units", "languages"},
+    "time": BASE | {"machine", "vmm", "trace"},
+    "doctor": {"__init__"},
+    "__init__": set(),
+}
+ALL = set(MAY_IMPORT)
+MAY_IMPORT |= {
+    "lab": ALL | {"lab"},
+    "demo": ALL | {"lab"},
+    "cli": ALL | {"lab", "demo", "cli"},
+    "__main__": {"cli"},
+    "notebook": ALL | {"lab", "demo", "cli"},
+}
+
+# library -> the modules (or layers) that may import it; all but lark only inside functions
+MAY_USE = {
+    "lark": {"machine", "vmm", "shell", "trace"},
+    "elftools": {"vmm"},
+    "prompt_toolkit": {"shell"},
+    "tqdm": {"lab", "cli", "notebook"},
+    "pandas": {"notebook", "trace/frames"},
+    "numpy": {"notebook", "trace/frames", "trace/export_arrow"},
+    "matplotlib": {"notebook", "trace/figures"},
+    "pyarrow": {"trace/export_arrow"},
+    "IPython": {"notebook"},
+    "traitlets": {"notebook"},
+    "ipywidgets": {"notebook"},
+    "anywidget": {"notebook"},
+}
+MODULES = sorted(path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py"))
+
+
+def imports(module: str) -> list[tuple[str, str]]:
+    """(module imported, when) of a module; when: "at once", "in a function", "for types"."""
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    when = {}
+    for outer in ast.walk(tree):
+        for node in ast.walk(outer):
+            if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef):
+                when[id(node)] = "in a function"
+            elif isinstance(outer, ast.If) and "TYPE_CHECKING" in ast.dump(outer.test):
+                when[id(node)] = "for types"
+    return [(name, when.get(id(node), "at once")) for node in ast.walk(tree) for name in names_of(node)]
+
+
+def names_of(node: ast.AST) -> list[str]:
+    """What an import statement imports; nothing for other nodes."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return [f"axlab.{alias.name}" for alias in node.names] if node.module == "axlab" else [node.module or ""]
+    return []
+
+
+def layer_of(module: str) -> str:
+    return module.split("/")[0]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_layers_below_it(module: str) -> None:
+    layer = layer_of(module)
+    allowed = MAY_IMPORT[layer] | {layer}
+    for name, _ in imports(module):
+        if name.split(".")[0] == "axlab" and name != "axlab":
+            part = name.split(".")[1]
+            imported = part if part in MAY_IMPORT else "__init__"
+            assert imported in allowed | {"__init__"}, f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_library_is_used_only_where_it_belongs_and_only_when_needed(module: str) -> None:
+    for name, when in imports(module):
+        library = name.split(".")[0]
+        if library in sys.stdlib_module_names or library == "axlab" or when == "for types":
+            continue
+        assert library in MAY_USE, f"{module} imports {name}, which this table does not know"
+        assert {module, layer_of(module)} & MAY_USE[library], f"{module} imports {name}"
+        heavy = layer_of(module) != "notebook" and library != "lark"
+        assert not (heavy and when == "at once"), f"{module} imports {name} before it is needed"
+
+
+def test_a_lab_runs_without_pandas_matplotlib_and_ipython() -> None:
+    program = (
+        "import sys\n"
+        "for name in ('pandas', 'numpy', 'matplotlib', 'IPython', 'ipywidgets', 'anywidget', 'pyarrow', 'elftools'):\n"
+        "    sys.modules[name] = None\n"
+        "from axlab import Lab\n"
+        "lab = Lab()\n"
+        "lab.create('demo')\n"
+        "lab.shell('vm start 0')\n"
+        "assert lab.vm(0).state == 'Stopped', lab.vm(0).state\n"
+        "assert lab.trace.summary().count\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], cwd=PACKAGE.parent, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_importing_axlab_costs_next_to_nothing() -> None:
+    program = "import axlab, sys; print(sorted(m for m in sys.modules if m.startswith('axlab.')))"
+    result = subprocess.run([sys.executable, "-c", program], cwd=PACKAGE.parent, capture_output=True, text=True)
+    assert result.stdout.strip() == "[]"

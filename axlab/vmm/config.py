@@ -5,12 +5,13 @@ The file is AxVisor's TOML, unchanged; `config_schema.TABLES` says what may stan
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from axlab.errors import AxError
 from axlab.vmm import config_schema as schema
+from axlab.vmm.images import BUILT_IN
 
 Severity = Literal["error", "warning"]
 Purpose = Literal["check", "create"]
@@ -144,7 +145,10 @@ class AxlabConfig:
 
 @dataclass(frozen=True, slots=True)
 class VmConfig:
-    """A checked configuration. `folder` is what relative paths are relative to, `source` the file's name."""
+    """A checked configuration. `folder` is what relative paths are relative to, `source` the file's name.
+
+    `lines` has the line of every key (`kernel.kernel_path`), for what is found wrong later.
+    """
 
     base: BaseConfig
     kernel: KernelConfig
@@ -152,6 +156,7 @@ class VmConfig:
     axlab: AxlabConfig = field(default_factory=AxlabConfig)
     source: str = "<config>"
     folder: str = "."
+    lines: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def memory_bytes(self) -> int:
@@ -159,12 +164,22 @@ class VmConfig:
         return sum(region.size for region in self.kernel.memory_regions)
 
     def resolve(self, path: str) -> Path:
-        """A path of the file, relative to the file's folder."""
-        return Path(self.folder) / path
+        """A path of the file, relative to the file's folder; the name of a built-in guest stays as it is."""
+        return Path(path) if path.startswith(BUILT_IN) else Path(self.folder) / path
 
     def region_of(self, gpa: int, size: int = 1) -> MemoryRegion | None:
         """The memory region that holds all `size` bytes at a guest physical address."""
         return next((region for region in self.kernel.memory_regions if region.contains(gpa, size)), None)
+
+    def renamed(self, *, id: int | None = None, name: str | None = None) -> VmConfig:
+        """The same configuration for another VM."""
+        base = replace(self.base, id=self.base.id if id is None else id, name=name or self.base.name)
+        return replace(self, base=base)
+
+    def problem(self, key: str, message: str) -> Finding:
+        """An error at a key, with the key's line in the file (or its table's)."""
+        line = self.lines.get(key, self.lines.get(key.partition(".")[0], 0))
+        return Finding(self.source, key, line, "error", message)
 
     def to_toml(self) -> str:
         """The effective configuration as a file that reads back to the same values."""
@@ -238,12 +253,29 @@ class ConfigError(AxError):
 
 
 def parse_config(
-    text: str, source: str = "<config>", *, folder: str | Path = ".", purpose: Purpose = "create", host: Host | None = None
+    text: str,
+    source: str = "<config>",
+    *,
+    folder: str | Path = ".",
+    purpose: Purpose = "create",
+    host: Host | None = None,
 ) -> Checked:
     """A configuration from TOML text. Errors are findings, nothing is raised; `source` names the text in them."""
     from axlab.vmm.config_check import check_text
 
     return check_text(text, source, str(folder), purpose, host or Host())
+
+
+def load_config(path: str | Path, *, host: Host | None = None) -> VmConfig:
+    """The configuration in a file, for a VM to be created. Raises `ConfigError` with all that is wrong."""
+    return read_config(path, host=host).require()
+
+
+def default_config(image: str | Path, *, id: int = 0, name: str | None = None) -> VmConfig:
+    """The configuration of an image alone, by its kind; "demo" is the built-in guest. Raises `AxError`."""
+    from axlab.vmm.config_new import default_config as by_kind
+
+    return by_kind(image, id=id, name=name)
 
 
 def read_config(path: str | Path, *, purpose: Purpose = "create", host: Host | None = None) -> Checked:

@@ -170,10 +170,11 @@ def checked_document(document: dict[str, Any], report: Report, source: str, fold
     values = {table.name: checked_table(table, document.get(table.name), report) for table in schema.TABLES}
     if report.failed:
         return None
-    config = built(values, source, folder)
+    lines = {spelled(path): line for path, line in report.lines.items()}
+    config = built(values, source, folder, lines)
     from axlab.vmm.config_meaning import check_meaning
 
-    check_meaning(config, values, report, host)
+    check_meaning(config, report, host)
     return config
 
 
@@ -260,8 +261,8 @@ def checked_boolean(key: Key, value: object, path: KeyPath, report: Report) -> A
 
 def checked_integers(key: Key, value: object, path: KeyPath, report: Report) -> Any:
     if not isinstance(value, list):
-        report.error(path, f"{field_of(key, path)}{shown(value, key)} is no array; write [{shown(value, key)}]"
-                     if isinstance(value, int) else f"{field_of(key, path)}{shown(value, key)} is no array{such_as(key)}")
+        right = f"; write [{shown(value, key)}]" if isinstance(value, int) else such_as(key)
+        report.error(path, f"{field_of(key, path)}{shown(value, key)} is no array{right}")
         return BAD
     numbers = [checked_integer(key, item, (*path, i), report) for i, item in enumerate(value)]
     return BAD if BAD in numbers else tuple(numbers)
@@ -290,7 +291,8 @@ def checked_row(key: Key, row: object, path: KeyPath, report: Report) -> Any:
         most = f" to {len(names)}" if len(names) > key.shortest else ""
         report.error(path, f"{shown(row)} has {len(row)} fields; right is {key.shortest}{most}: [{', '.join(names)}]")
         return BAD
-    return checked_fields(key, dict(zip(names, row, strict=False)), {n: (*path, i) for i, n in enumerate(names)}, path, report)
+    places: dict[str, KeyPath] = {name: (*path, index) for index, name in enumerate(names)}
+    return checked_fields(key, dict(zip(names, row, strict=False)), places, path, report)
 
 
 def checked_fields(key: Key, given: dict[str, Any], paths: dict[str, KeyPath], path: KeyPath, report: Report) -> Any:
@@ -331,7 +333,7 @@ def such_as(key: Key) -> str:
 # --- the values ------------------------------------------------------------------------------------
 
 
-def built(values: dict[str, dict[str, Any]], source: str, folder: str) -> VmConfig:
+def built(values: dict[str, dict[str, Any]], source: str, folder: str, lines: dict[str, int]) -> VmConfig:
     """The dataclasses from values that the schema admits."""
     base, kernel, devices = dict(values["base"]), dict(values["kernel"]), dict(values["devices"])
     mask = base.pop("cpu_set")
@@ -343,7 +345,7 @@ def built(values: dict[str, dict[str, Any]], source: str, folder: str) -> VmConf
     devices["excluded_devices"] = tuple(row[0] for row in devices["excluded_devices"])
     devices["passthrough_addresses"] = tuple(AddressRange(*row) for row in devices["passthrough_addresses"])
     return VmConfig(BaseConfig(**base), KernelConfig(**kernel), DevicesConfig(**devices),
-                    AxlabConfig(**values["axlab"]), source, folder)
+                    AxlabConfig(**values["axlab"]), source, folder, lines)
 
 
 def passthrough(row: tuple[str, int, int, int, int]) -> PassthroughDevice:

@@ -23,6 +23,7 @@ class Key:
     `kind` is the type in TOML's words: integer, string, boolean, `integers` and `strings` (arrays), `rows`
     (an array of arrays or of inline tables, each with `fields`, of which at least `shortest` are given).
     `style` says how an integer is written: address, size, mask, or count.
+    `always`: written even at its default, because AxVisor cannot do without it.
     `choices` maps every accepted spelling to the one that AxLab uses.
     """
 
@@ -30,6 +31,7 @@ class Key:
     kind: str
     about: str
     required: bool = False
+    always: bool = False
     default: object = None
     low: int = 0
     high: int = (1 << 63) - 1
@@ -58,8 +60,9 @@ VM_TYPES = {0: "host VM", 1: "RTOS", 2: "Linux"}
 MAP_ALLOC, MAP_IDENTICAL, MAP_RESERVED = 0, 1, 2
 MAP_TYPES = {MAP_ALLOC: "MapAlloc", MAP_IDENTICAL: "MapIdentical", MAP_RESERVED: "MapReserved"}
 FLAG_READ, FLAG_WRITE, FLAG_EXECUTE = 1, 2, 4
+DUMMY = 0
 EMULATED_TYPES = {
-    0x00: "dummy",
+    DUMMY: "dummy",
     0x01: "interrupt controller",
     0x02: "console",
     0x0A: "IVC channel",
@@ -71,6 +74,9 @@ EMULATED_TYPES = {
     0xE2: "virtio net",
     0xE3: "virtio console",
 }
+TREE_ONLY = ("timer", "psci", "cpus", "chosen", "apb-pclk", "gpio-keys", "pmu")
+"""Nodes of a device tree that are no addresses: every guest has them, so passing them through changes nothing."""
+
 INTERRUPT_MODES: dict[object, object] = {
     "no_irq": "no_irq",
     "no": "no_irq",
@@ -100,7 +106,8 @@ def interrupt(about: str) -> Key:
 MEMORY_REGION = (
     address("gpa", "guest physical address of the first byte", required=True),
     size("size", "bytes, whole 4 KiB pages", required=True),
-    Key("flags", "integer", "R 1, W 2, X 4; 8 and more are device attributes", required=True, style="mask", high=0xFFFF),
+    Key("flags", "integer", "R 1, W 2, X 4; 8 and more are device attributes", required=True, style="mask",
+        high=0xFFFF),
     Key("map_type", "integer", "0 MapAlloc, 1 MapIdentical (GPA = HPA), 2 MapReserved", default=0,
         choices={number: number for number in MAP_TYPES}),
 )
@@ -136,7 +143,8 @@ TABLES = (
         Key("cpu_num", "integer", "The number of virtual CPUs.", required=True, low=1, high=64, example="1"),
         Key("phys_cpu_ids", "integers", "The MPIDR of every vCPU; without it 0x0, 0x1, 0x2...", style="mask",
             high=0xFF_00FF_FFFF, example="[0x0]"),
-        Key("phys_cpu_sets", "integers", "For every vCPU the physical CPUs that may run it, as a bit mask (0x5: CPU 0 and 2).",
+        Key("phys_cpu_sets", "integers",
+            "For every vCPU the physical CPUs that may run it, as a bit mask (0x5: CPU 0 and 2).",
             style="mask", low=1, example="[0x1]"),
         Key("cpu_set", "integer", "The same mask for all vCPUs (an older form of phys_cpu_sets).", style="mask", low=1,
             example="0x1"),
@@ -145,32 +153,37 @@ TABLES = (
         address("entry_point", "Where the first vCPU begins; without it the image says so.", example="0x4008_0000"),
         Key("image_location", "string", 'Where the images come from. "fs": files; AxLab reads files for "memory", too.',
             choices={"fs": "fs", "memory": "memory"}, default="fs", example='"fs"'),
-        Key("kernel_path", "string", "The guest's image: flat binary, arm64 Image (gzip or not) or ELF. Relative to this file.",
+        Key("kernel_path", "string",
+            "The guest's image: flat binary, arm64 Image (gzip or not) or ELF. Relative to this file.",
             required=True, example='"kernel.bin"'),
         address("kernel_load_addr", "Where the image's first byte goes; an ELF file knows better, and it is ignored.",
                 example="0x4008_0000"),
         Key("enable_bios", "boolean", "Whether the BIOS image is loaded.", default=True, example="true"),
         Key("bios_path", "string", "A firmware image that is loaded, too.", example='"bios.bin"'),
         address("bios_load_addr", "Where the firmware goes.", example="0x0"),
-        Key("dtb_path", "string", "A device tree blob of your own; without it AxLab generates one.", example='"guest.dtb"'),
-        address("dtb_load_addr", "Where the device tree goes; without it in the last 2 MB of RAM.", example="0x4000_0000"),
+        Key("dtb_path", "string", "A device tree blob of your own; without it AxLab generates one.",
+            example='"guest.dtb"'),
+        address("dtb_load_addr", "Where the device tree goes; without it in the last 2 MB of RAM.",
+                example="0x4000_0000"),
         Key("ramdisk_path", "string", "An initial RAM disk.", example='"initrd.img"'),
-        address("ramdisk_load_addr", "Where the RAM disk goes; without it below the device tree.", example="0x4800_0000"),
+        address("ramdisk_load_addr", "Where the RAM disk goes; without it below the device tree.",
+                example="0x4800_0000"),
         Key("cmdline", "string", "The kernel's command line: bootargs in /chosen.", example='"console=ttyAMA0"'),
         Key("disk_path", "string", "A disk image.", example='"disk.img"'),
-        Key("boot_protocol", "string", "How an x86 image is entered. An AArch64 guest has one way, so it changes nothing.",
-            example='"linux"'),
+        Key("boot_protocol", "string",
+            "How an x86 image is entered. An AArch64 guest has one way, so it changes nothing.", example='"linux"'),
         Key("memory_regions", "rows", "The guest's RAM: [gpa, size, flags, map_type].", required=True,
             fields=MEMORY_REGION, shortest=3, example="[[0x4000_0000, 0x100_0000, 0x7, 0]]"),
     )),
     Table("devices", "Which devices it has.", (
-        Key("interrupt_mode", "string", "no_irq, emulated (a GIC of its own) or passthrough (the board's GIC, mediated).",
-            choices=INTERRUPT_MODES, default="no_irq", example='"passthrough"'),
-        Key("emu_devices", "rows", "Emulated devices: [name, base, length, irq, type, [config...]].", default=(),
-            fields=EMULATED_DEVICE, shortest=5, example='[["uart", 0x900_0000, 0x1000, 33, 0x2, []]]'),
+        Key("interrupt_mode", "string",
+            "no_irq, emulated (a GIC of its own) or passthrough (the board's GIC, mediated).",
+            choices=INTERRUPT_MODES, always=True, default="no_irq", example='"passthrough"'),
+        Key("emu_devices", "rows", "Emulated devices: [name, base, length, irq, type, [config...]].", always=True,
+            default=(), fields=EMULATED_DEVICE, shortest=5, example='[["uart", 0x900_0000, 0x1000, 33, 0x2, []]]'),
         Key("passthrough_devices", "rows",
             'Devices of the board: ["/path/in/the/device/tree"], ["/"] for all, or [name, gpa, hpa, length, irq].',
-            default=(), fields=PASSTHROUGH_DEVICE, shortest=1, example='[["/"]]'),
+            always=True, default=(), fields=PASSTHROUGH_DEVICE, shortest=1, example='[["/"]]'),
         Key("excluded_devices", "rows", 'Devices of the board that are not passed through: ["/path"].', default=(),
             fields=(Key("path", "string", "a path in the board's device tree", required=True),), shortest=1,
             example='[["/pl031@9010000"]]'),

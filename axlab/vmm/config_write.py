@@ -15,11 +15,15 @@ def to_toml(config: VmConfig) -> str:
     lines: list[str] = []
     for table in schema.TABLES:
         values = {key.name: effective(config, table.name, key) for key in table.keys}
-        rows = [f"{key.name} = {written(key, values[key.name])}" for key in table.keys
-                if key.required or values[key.name] not in (None, key.default)]
+        rows = [f"{key.name} = {written(key, values[key.name])}" for key in table.keys if is_written(key, values[key.name])]
         if rows or table.required:
             lines += ["", f"[{table.name}]", *rows]
     return "\n".join(lines[1:]) + "\n"
+
+
+def is_written(key: Key, value: Any) -> bool:
+    """Whether a key must stand in the file."""
+    return key.required or key.always or value not in (None, key.default)
 
 
 def effective(config: VmConfig, table: str, key: Key) -> Any:
@@ -50,7 +54,7 @@ def written(key: Key, value: Any) -> str:
         return quoted(value)
     if key.kind == "rows":
         rows = [row_text(key, row) for row in value]
-        return "[" + rows[0] + "]" if len(rows) == 1 else "[\n" + "".join(f"  {row},\n" for row in rows) + "]" if rows else "[]"
+        return f"[{''.join(rows)}]" if len(rows) < 2 else "[\n" + "".join(f"  {row},\n" for row in rows) + "]"
     return "[" + ", ".join(number(key, item) for item in value) + "]"
 
 

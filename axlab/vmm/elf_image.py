@@ -11,8 +11,8 @@ from axlab.units import format_memory_size
 from axlab.vmm.images import FILE_LIMIT, Image, Segment
 
 SEGMENT_LIMIT = 1024
-MACHINES = {3: "32-bit x86", 8: "MIPS", 20: "PowerPC", 21: "64-bit PowerPC", 22: "S/390", 40: "32-bit Arm", 62: "x86-64",
-            243: "RISC-V", 247: "BPF", 258: "LoongArch"}
+MACHINES = {3: "32-bit x86", 8: "MIPS", 20: "PowerPC", 21: "64-bit PowerPC", 22: "S/390", 40: "32-bit Arm",
+            62: "x86-64", 243: "RISC-V", 247: "BPF", 258: "LoongArch"}
 SYMBOL = struct.Struct("<IBBHQQ")
 SHT_SYMTAB = 2
 STT_SECTION, STT_FILE = 3, 4

@@ -21,6 +21,9 @@ FILE_LIMIT = 1 << 30
 UNPACKED_LIMIT = 256 << 20
 """Largest image after decompression in bytes; a larger one is a mistake or an attack."""
 
+BUILT_IN = "axlab:"
+"""A kernel_path that begins so names a guest that comes with AxLab: `axlab:demo`."""
+
 ARM64_MAGIC = 0x644D5241
 """`ARM\\x64` at offset 56 (Linux, Documentation/arch/arm64/booting.rst)."""
 
@@ -52,8 +55,21 @@ class Image:
 
 
 def load_image(path: str | Path) -> Image:
-    """The image in a file. Raises `AxError`: what the file is, and what would be right."""
+    """The image in a file, or the built-in guest `axlab:NAME`. Raises `AxError`: what is wrong, what would be right."""
+    if str(path).startswith(BUILT_IN):
+        return built_in(str(path).removeprefix(BUILT_IN))
     return parse_image(read_file(Path(path)), str(path))
+
+
+def built_in(name: str) -> Image:
+    """A guest that comes with AxLab, assembled now. Raises `AxError` for an unknown name."""
+    from axlab import guests
+
+    if name not in guests.BUILT_IN:
+        known = ", ".join(BUILT_IN + known for known in guests.BUILT_IN)
+        raise AxError(f"no guest of that name comes with AxLab; there is {known}", source=BUILT_IN + name)
+    data = guests.build(name)
+    return Image("flat", (Segment(0, data, len(data)),), size=len(data))
 
 
 def read_file(path: Path, limit: int = FILE_LIMIT) -> bytes:
@@ -140,13 +156,13 @@ def parse_arm64(data: bytes, source: str) -> Image:
 
 def pe_file_size(data: bytes) -> int:
     """How long the file must be by its EFI header's sections; 0 for an Image without one."""
-    (offset,) = struct.unpack_from("<I", data, 60)
+    offset: int = struct.unpack_from("<I", data, 60)[0]
     if data[:2] != b"MZ" or data[offset : offset + 4] != b"PE\0\0" or offset + 24 > len(data):
         return 0
     count, optional = struct.unpack_from("<H12xH", data, offset + 6)
-    table = offset + 24 + optional
+    table: int = offset + 24 + optional
     if table + 40 * count > len(data):
-        return table + 40 * count
+        return table + 40 * int(count)
     rows = (struct.unpack_from("<II", data, table + 40 * i + 16) for i in range(count))
     return max((int(raw) + int(start) for raw, start in rows), default=0)
 

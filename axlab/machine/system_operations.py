@@ -1,0 +1,125 @@
+"""System operations, the SYS instruction's: cache maintenance, address translation, TLB maintenance (C5.3 to C5.5).
+
+There are no caches: maintaining them only has to be allowed, and to find its address. TLB maintenance drops
+every translation of the CPU, which is more than was asked for and always right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from axlab.machine import data_access, walks
+from axlab.machine.exceptions import translation_abort, undefined
+from axlab.machine.mmu import TranslationFault
+from axlab.machine.system_registers import Encoding, trap
+
+if TYPE_CHECKING:
+    from axlab.machine.cpu import Cpu
+
+# HCR_EL2
+HCR_FB = 1 << 9
+HCR_TSW = 1 << 22
+HCR_TPC = 1 << 23
+HCR_TPU = 1 << 24
+HCR_TTLB = 1 << 25
+HCR_TDZ = 1 << 28
+# SCTLR_EL1
+SCTLR_DZE = 1 << 14
+SCTLR_UCI = 1 << 26
+
+Effect = Callable[["Cpu", int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A system operation: its effect, the bit of SCTLR_EL1 that gives it to EL0 (0: never), its traps in HCR_EL2."""
+
+    name: str
+    effect: Effect
+    el0: int = 0
+    traps: int = 0
+
+
+def nothing(cpu: Cpu, value: int) -> None:
+    """There is no cache to maintain."""
+
+
+def to_coherency(cpu: Cpu, address: int) -> None:
+    """Cache maintenance by address: the address must be readable."""
+    data_access.translate(cpu, address, "r", cpu.el)
+
+
+def invalidate(cpu: Cpu, address: int) -> None:
+    """DC IVAC discards data, which needs the right to write it."""
+    data_access.translate(cpu, address, "w", cpu.el)
+
+
+def zero(cpu: Cpu, address: int) -> None:
+    """DC ZVA."""
+    data_access.zero_block(cpu, address)
+
+
+def flush(cpu: Cpu, value: int) -> None:
+    """TLB maintenance of this CPU; HCR_EL2.FB makes it one of all."""
+    if cpu.sys["HCR_EL2"] & HCR_FB:
+        broadcast(cpu, value)
+    else:
+        cpu.flush_tlb()
+        cpu.attention = True
+
+
+def broadcast(cpu: Cpu, value: int) -> None:
+    """TLB maintenance of all CPUs of the inner shareable domain."""
+    for peer in cpu.peers:
+        peer.flush_tlb()
+        peer.attention = True
+
+
+def translating(write: bool, el: int) -> Effect:
+    """AT S1E<el>R or W: PAR_EL1 says where the address leads, through stage 1."""
+
+    def effect(cpu: Cpu, address: int) -> None:
+        try:
+            cpu.sys["PAR_EL1"] = walks.address_translate(cpu, address, "1", write, el)
+        except TranslationFault as fault:
+            raise translation_abort(cpu, fault) from None
+
+    return effect
+
+
+OPERATIONS: dict[Encoding, Operation] = {
+    (1, 0, 7, 1, 0): Operation("IC IALLUIS", nothing, traps=HCR_TPU),
+    (1, 0, 7, 5, 0): Operation("IC IALLU", nothing, traps=HCR_TPU),
+    (1, 3, 7, 5, 1): Operation("IC IVAU", to_coherency, SCTLR_UCI, HCR_TPU),
+    (1, 0, 7, 6, 1): Operation("DC IVAC", invalidate, traps=HCR_TPC),
+    (1, 0, 7, 6, 2): Operation("DC ISW", nothing, traps=HCR_TSW),
+    (1, 0, 7, 10, 2): Operation("DC CSW", nothing, traps=HCR_TSW),
+    (1, 0, 7, 14, 2): Operation("DC CISW", nothing, traps=HCR_TSW),
+    (1, 3, 7, 4, 1): Operation("DC ZVA", zero, SCTLR_DZE, HCR_TDZ),
+    (1, 3, 7, 10, 1): Operation("DC CVAC", to_coherency, SCTLR_UCI, HCR_TPC),
+    (1, 3, 7, 11, 1): Operation("DC CVAU", to_coherency, SCTLR_UCI, HCR_TPU),
+    (1, 3, 7, 14, 1): Operation("DC CIVAC", to_coherency, SCTLR_UCI, HCR_TPC),
+    (1, 0, 7, 8, 0): Operation("AT S1E1R", translating(False, 1)),
+    (1, 0, 7, 8, 1): Operation("AT S1E1W", translating(True, 1)),
+    (1, 0, 7, 8, 2): Operation("AT S1E0R", translating(False, 0)),
+    (1, 0, 7, 8, 3): Operation("AT S1E0W", translating(True, 0)),
+    **{
+        (1, 0, 8, crm, op2): Operation(f"TLBI {name}{suffix}", effect, traps=HCR_TTLB)
+        for crm, suffix, effect in ((3, "IS", broadcast), (7, "", flush))
+        for op2, name in ((0, "VMALLE1"), (1, "VAE1"), (2, "ASIDE1"), (3, "VAAE1"), (5, "VALE1"), (7, "VAALE1"))
+    },
+}
+
+
+def execute(cpu: Cpu, encoding: Encoding, rt: int, value: int) -> None:
+    """SYS. What is not in the table is UNDEFINED at this EL: operations of EL2, and of later versions."""
+    operation = OPERATIONS.get(encoding)
+    if operation is None or cpu.el == 0 and not operation.el0:
+        raise undefined()
+    if cpu.el == 0 and not cpu.sys["SCTLR_EL1"] & operation.el0:
+        raise trap(1, encoding, rt, is_read=False)
+    if cpu.sys["HCR_EL2"] & operation.traps:
+        raise trap(2, encoding, rt, is_read=False)
+    operation.effect(cpu, value)

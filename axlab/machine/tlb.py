@@ -1,0 +1,69 @@
+"""Views of translated pages: how a load, a store or an instruction fetch finds its memory at once.
+
+A page that may be accessed directly has a memoryview of its 4096 bytes for every access size, so that an
+access is two look-ups: `readers[size][address >> 12][INDEX[size][address & 4095]]`. What is not so simple
+raises: KeyError is a TLB miss, TypeError a misaligned address (its index is None), IndexError a pair that
+leaves the page. Then the functions of `data_access` do it the long way.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from axlab.machine.mmu import Translation
+
+PAGE_MASK = 0xFFF
+
+# Sizes of accesses in bytes that one element of a view holds, and its format.
+FORMATS: dict[int, Literal["B", "H", "I", "Q"]] = {1: "B", 2: "H", 4: "I", 8: "Q"}
+
+
+def indices(size: int) -> list[int | None]:
+    """For every offset into a page, which element of `size` bytes begins there, or None."""
+    return [None if size == 0 or offset % size else offset // size for offset in range(PAGE_MASK + 1)]
+
+
+# By access size. 16 bytes (a Q register) is no format of memoryview: those always go the long way.
+INDEX = tuple(indices(size if size in FORMATS else 0) for size in range(17))
+WORD_INDEX = INDEX[4]
+
+Views = dict[int, memoryview]
+
+
+class Tlb:
+    """The translations of one regime: one EL, with one setting of the registers that control translation.
+
+    `readers` and `writers` are by access size, then by virtual page; `code` is by virtual page.
+    `written` finds the virtual pages in `writers` by physical page. `translations` keeps what the MMU
+    said, by (virtual page, access, EL): also of devices, and of pages that have no view.
+    """
+
+    __slots__ = ("readers", "writers", "code", "written", "translations")
+
+    def __init__(self) -> None:
+        self.readers: tuple[Views, ...] = tuple({} for _ in range(17))
+        self.writers: tuple[Views, ...] = tuple({} for _ in range(17))
+        self.code: Views = {}
+        self.written: dict[int, list[int]] = {}
+        self.translations: dict[tuple[int, str, int], Translation] = {}
+
+    def add_reader(self, page: int, memory: bytearray) -> None:
+        """Let loads of virtual page `page` read `memory`."""
+        for size, code in FORMATS.items():
+            self.readers[size][page] = memoryview(memory).cast(code)
+
+    def add_writer(self, page: int, frame: int, memory: bytearray) -> None:
+        """Let stores to virtual page `page` write `memory`, the physical page `frame`."""
+        self.written.setdefault(frame, []).append(page)
+        for size, code in FORMATS.items():
+            self.writers[size][page] = memoryview(memory).cast(code)
+
+    def drop_writers(self, frame: int) -> None:
+        """Send stores to the physical page `frame` the long way from now on."""
+        for page in self.written.pop(frame, ()):
+            for size in FORMATS:
+                self.writers[size].pop(page, None)
+
+    def add_code(self, page: int, memory: bytearray) -> None:
+        """Let instructions be fetched from `memory`."""
+        self.code[page] = memoryview(memory).cast("I")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -154,6 +154,24 @@ def syntax_finding(text: str, source: str, message: str) -> Finding:
     caret = re.sub(r"[^\t]", " ", wrong[: column - 1]) + "^"
     where = f"column {column}" if found else "end of the file"
     return Finding(source, "", line, "error", f"{where}: {what}\n  {wrong}\n  {caret}")
+
+
+def check(paths: Iterable[str | Path], images: bool = False, host: Host | None = None) -> list[Finding]:
+    """`axlab config check`: all findings of all files; with `images` also what is wrong with the files they name."""
+    from axlab.vmm.load_plan import problems
+
+    found: list[Finding] = []
+    for path in paths:
+        try:
+            text = read_text(Path(path))
+        except AxError as error:
+            found.append(Finding(str(path), "", error.line, "error", error.message))
+            continue
+        checked = check_text(text, str(path), str(Path(path).parent), "check", host or Host())
+        found += checked.findings
+        if images and checked.config is not None:
+            found += problems(checked.config)
+    return found
 
 
 # --- the form --------------------------------------------------------------------------------------

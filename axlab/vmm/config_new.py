@@ -37,7 +37,9 @@ class Kind:
 
     `load` is where the image goes: 0x4008_0000 is where QEMU's `-kernel` and AxVisor's files put a flat
     binary, a Linux Image wants a 2 MB boundary. `whole_board` passes everything through, as AxVisor's
-    files do; else the guest has a GIC and a UART of its own, and several may run at once.
+    files do; else the guest has a GIC and a UART of its own, and several may run at once. `rom` is the size
+    of read-only memory from address 0 (in the place of the board's first flash bank), `tree` where the
+    device tree goes.
     """
 
     about: str
@@ -48,6 +50,8 @@ class Kind:
     whole_board: bool = False
     cmdline: str | None = None
     image: str = "kernel.bin"
+    rom: int = 0
+    tree: int | None = None
 
 
 KINDS = {
@@ -56,6 +60,8 @@ KINDS = {
     "rtos": Kind("a small operating system such as ArceOS or RT-Thread", 1, 1, 256 * MB, 0x4020_0000, True),
     "linux": Kind("a Linux kernel (arm64 Image)", 2, 1, 256 * MB, 0x4020_0000, True,
                   cmdline="console=ttyAMA0 earlycon", image="Image"),
+    "u-boot": Kind("the U-Boot boot loader, as Debian's package u-boot-qemu has it", 1, 1, 128 * MB, 0x0, True,
+                   image="u-boot.bin", rom=64 * MB, tree=RAM_BASE),
 }
 
 
@@ -66,6 +72,13 @@ def emulated_devices(cpus: int) -> tuple[EmulatedDevice, ...]:
         EmulatedDevice("gicr", 0x080A_0000, 0x2_0000 * cpus, 0, 0x20, (cpus, 0x2_0000, 0)),
         EmulatedDevice("uart", 0x0900_0000, 0x1000, 33, 0x02),
     )
+
+
+def regions_of(kind: Kind, memory: int = 0) -> tuple[MemoryRegion, ...]:
+    """RAM, and before it the ROM of a kind that has one: without W it is no RAM for the guest's tree."""
+    ram = MemoryRegion(RAM_BASE, memory or kind.memory)
+    rom = MemoryRegion(0, kind.rom, schema.FLAG_READ | schema.FLAG_EXECUTE)
+    return (rom, ram) if kind.rom else (ram,)
 
 
 def devices_of(kind: Kind, cpus: int) -> DevicesConfig:
@@ -91,7 +104,8 @@ def kind_config(
     cpus = cpus or made.cpus
     kernel = KernelConfig(
         image or made.image,
-        (MemoryRegion(RAM_BASE, memory or made.memory),),
+        regions_of(made, memory),
+        dtb_load_addr=made.tree,
         entry_point=made.load,
         kernel_load_addr=made.load,
         cmdline=made.cmdline if cmdline is None else cmdline,
@@ -212,7 +226,7 @@ def ask_options(ask: Callable[[str, str], str], given: dict[str, object] | None 
         options["kind"] = answered(ask, KIND, "demo")
     made = kind_config(str(options["kind"]))
     defaults = {"name": made.base.name, "id": str(made.base.id), "image": made.kernel.kernel_path,
-                "cpus": str(made.base.cpu_num), "memory": format_memory_size(made.memory_bytes),
+                "cpus": str(made.base.cpu_num), "memory": format_memory_size(KINDS[str(options["kind"])].memory),
                 "cmdline": made.kernel.cmdline or ""}
     settled = {"image"} if options["kind"] == "demo" else set()
     settled |= set() if made.kernel.cmdline else {"cmdline"}

@@ -1,0 +1,110 @@
+"""`vm create`: VMs from configuration files, each on its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from axlab.errors import AxError
+from axlab.shell.arguments import FilePath
+from axlab.shell.context import Context
+from axlab.shell.declaration import Argument, command
+from axlab.shell.results import Result
+from axlab.vmm.config import ConfigError, Finding, VmConfig, default_config, read_config
+
+BUILT_IN = ("demo",)
+
+
+@dataclass(frozen=True)
+class Created:
+    """What became of one configuration file; `vm` is the new VM's id, or None."""
+
+    config: str
+    vm: int | None
+    findings: list[str] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class CreateResult(Result):
+    """One `Created` for each file that was named."""
+
+    created: list[Created] = field(default_factory=list)
+
+
+def configuration(name: str, folders: tuple[Path, ...], ids: Any) -> tuple[VmConfig, list[Finding]]:
+    """The configuration that a name stands for, and warnings.
+
+    A name is a TOML file, an image (which gets a default configuration by its kind), or `demo`, the
+    built-in guest. It is looked for in each of `folders`; `ids` are the ids in use. Raises OSError
+    where the file cannot be read, AxError where it is wrong.
+    """
+    path = next((folder / name for folder in folders if (folder / name).exists()), Path(name))
+    if name in BUILT_IN and not path.exists():
+        return _free(default_config(name), ids), []
+    if path.suffix == ".toml" or _is_toml(path):
+        checked = read_config(path)
+        return checked.require(), [found for found in checked.findings if found.severity == "warning"]
+    return _free(default_config(path), ids), []
+
+
+def _is_toml(path: Path) -> bool:
+    with path.open("rb") as file:
+        return b"[base]" in file.read(1 << 16)
+
+
+def _free(config: VmConfig, ids: Any) -> VmConfig:
+    """The configuration with an id that no VM has, and a name of its own."""
+    used = {vm.name for vm in ids}
+    names = chain([config.base.name], (f"{config.base.name}-{count}" for count in range(2, 300)))
+    name = next(name for name in names if name not in used)
+    return config.renamed(id=next(number for number in range(257) if number not in ids), name=name)
+
+
+@command(
+    "vm create",
+    "Create virtual machines from configuration files",
+    Argument(
+        "configs",
+        FilePath("host", "CONFIG_FILE"),
+        "TOML files; an image or 'demo' gets a default configuration",
+        maximum=None,
+        missing="Error: No VM configuration file specified",
+        shown="[CONFIG_FILE...]",
+    ),
+)
+def create(context: Context, configs: list[str]) -> Result:
+    """Create VMs.
+
+    Every file stands on its own: one that fails leaves the others. Nothing remains of a VM that
+    could not be created.
+    """
+    created = [_create(context, config) for config in configs]
+    count = sum(one.vm is not None for one in created)
+    if count:
+        context.say(f"Successfully created {count} VM(s)", "Use 'vm start <VM_ID>' to start the created VMs.")
+    else:
+        context.say("No VMs were created.")
+    return CreateResult(ok=count == len(created), created=created, transcript=context.transcript)
+
+
+def _create(context: Context, config: str) -> Created:
+    context.say(f"Creating VM from config: {config}")
+    folders = (context.shell.files.current_path, Path.cwd(), Path(context.shell.files.root))
+    try:
+        wanted, warnings = configuration(config, folders, context.hypervisor.vms)
+        vm = context.hypervisor.create(wanted)
+    except ConfigError as error:
+        findings = [str(finding) for finding in error.findings]
+        context.say(f"✗ Failed to create VM from {config}: {findings[0]}", *(f"  {more}" for more in findings[1:]))
+        return Created(config, None, findings)
+    except AxError as error:
+        context.say(f"✗ Failed to create VM from {config}: {error}")
+        return Created(config, None, [error.message])
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        context.say(f"✗ Failed to read config file {config}: {reason}")
+        return Created(config, None, [reason])
+    context.say(f"✓ Successfully created VM[{vm.id}] from config: {config}", *(f"  ⚠ {found}" for found in warnings))
+    return Created(config, vm.id, [str(found) for found in warnings])

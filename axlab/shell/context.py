@@ -1,0 +1,70 @@
+"""What a handler is given: the lab, the shell, and a way to say something while the command runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from axlab.errors import AxError
+from axlab.events import Console as ConsoleEvent
+from axlab.events import Event, Log
+from axlab.shell.render import Block, Console, Lines
+from axlab.shell.syntax import CommandLine
+
+if TYPE_CHECKING:
+    from axlab.shell.shell import Shell
+
+LEVELS = ("off", "error", "warn", "info", "debug")
+
+Watcher = Callable[[Block], None]
+
+
+@dataclass
+class Context:
+    """One run of one command.
+
+    What is said goes into `transcript`, which becomes the result's, and at once to `watch`, if
+    somebody (a terminal) wants to see it as it comes.
+    """
+
+    shell: Shell
+    watch: Watcher | None = None
+    line: CommandLine | None = None
+    transcript: list[Block] = field(default_factory=list)
+    consoles: set[int] = field(default_factory=set)  # ids of the VMs whose console is shown
+    everything: bool = False  # the console of every VM is shown
+
+    @property
+    def lab(self) -> Any:
+        return self.shell.lab
+
+    @property
+    def hypervisor(self) -> Any:
+        return self.shell.lab.hypervisor
+
+    def show(self, block: Block) -> None:
+        self.transcript.append(block)
+        if self.watch is not None:
+            self.watch(block)
+
+    def say(self, *lines: str) -> None:
+        """Say lines, now."""
+        if lines:
+            self.show(Lines(lines))
+
+    def say_error(self, error: AxError) -> None:
+        """Say what was wrong: a line with its caret as it is, a plain message with a cross before it."""
+        self.say(*(str(error) if error.text else f"✗ {error}").split("\n"))
+
+    def observe(self, event: Event) -> None:
+        """Show console output of the VMs in `consoles`, and log lines as the level says."""
+        if isinstance(event, ConsoleEvent):
+            if event.direction == "output" and (self.everything or event.vm in self.consoles):
+                self.show(Console(self._name(event.vm), event.data))
+        elif isinstance(event, Log) and LEVELS.index(event.level) <= LEVELS.index(self.shell.log_level):
+            self.say(f"[{event.time / 1e9:.6f} {event.level}] {event.message}")
+
+    def _name(self, vm_id: int) -> str:
+        vm = self.hypervisor.vms.get(vm_id)
+        return vm.name if vm else f"VM[{vm_id}]"

@@ -1,0 +1,83 @@
+"""Looking into a guest from outside: its program counter and memory, without disturbing it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from axlab.errors import AxError
+from axlab.machine.walks import Walk, walk, walk_stage2
+from axlab.shell.arguments import VcpuReference, VmReference
+from axlab.shell.context import Context
+from axlab.shell.selection import Unknown, look_up_one, look_up_vcpu
+
+PAGE = 4096
+
+
+def the_vm(context: Context, reference: VmReference) -> Any:
+    """The VM that is meant. Raises AxError where there is none."""
+    found = look_up_one(context.hypervisor, reference)
+    if isinstance(found, Unknown):
+        raise AxError(found.message.removeprefix("✗ "))
+    return found
+
+
+def the_vcpu(context: Context, reference: VcpuReference) -> Any:
+    """The vCPU that is meant. Raises AxError where there is none."""
+    found = look_up_vcpu(context.hypervisor, reference)
+    if isinstance(found, Unknown):
+        raise AxError(found.message.removeprefix("✗ "))
+    return found
+
+
+def vcpu_of(vm: Any, number: int) -> Any:
+    """A vCPU of a VM by its number. Raises AxError where it has none."""
+    for vcpu in vm.vcpus:
+        if vcpu.id == number:
+            return vcpu
+    raise AxError(f"VM[{vm.id}] has no vCPU {number}: it has {len(vm.vcpus)}, numbered from 0")
+
+
+def walked(vcpu: Any, address: int, physical: bool = False, access: str = "r") -> Walk:
+    """The table walk for an address, as this vCPU would make it now at its exception level."""
+    if physical:
+        return walk_stage2(vcpu.cpu, address, access)
+    return walk(vcpu.cpu, address, access, vcpu.cpu.el)
+
+
+def host_address(vcpu: Any, address: int, physical: bool = False) -> int:
+    """The host physical address behind a guest address. Raises AxError where there is no memory."""
+    found = walked(vcpu, address, physical)
+    what = "guest physical" if physical else "guest virtual"
+    if found.pa is None:
+        raise AxError(f"nothing is mapped at the {what} address {address:#x}: {found.end}")
+    if not vcpu.cpu.memory.contains(found.pa):
+        raise AxError(f"at the {what} address {address:#x} is a device, and reading it might disturb it")
+    return found.pa
+
+
+def guest_memory(vcpu: Any, address: int, size: int, physical: bool = False) -> bytes:
+    """Bytes at a guest virtual (or, with `physical`, guest physical) address. Raises AxError."""
+    parts = []
+    while size:
+        here = min(size, PAGE - address % PAGE)
+        parts.append(vcpu.cpu.memory.read(host_address(vcpu, address, physical), here))
+        address, size = address + here, size - here
+    return b"".join(parts)
+
+
+def instruction_at(vcpu: Any, address: int, physical: bool = False) -> tuple[int, str]:
+    """The word at an address, and what it says in assembly."""
+    from axlab.machine.isa.disassembler import disassemble
+
+    word = int.from_bytes(guest_memory(vcpu, address, 4, physical), "little")
+    return word, disassemble(word, address)
+
+
+def located(vcpu: Any) -> dict[str, Any]:
+    """Where a vCPU stands: its program counter and the instruction there."""
+    pc = vcpu.cpu.pc
+    try:
+        instruction = instruction_at(vcpu, pc)[1]
+    except AxError as error:
+        instruction = f"({error.message})"
+    return {"vcpu": vcpu.id, "pc": pc, "instruction": instruction}

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "trace": {"events", "errors", "units", "languages"},
     "time": BASE | {"machine", "vmm", "trace"},
     "doctor": {"__init__"},
+    "fetch": {"errors", "vmm"},
     "__init__": set(),
 }
 ALL = set(MAY_IMPORT)

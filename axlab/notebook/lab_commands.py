@@ -1,0 +1,127 @@
+"""What `%axlab` can do beside the shell's commands: change the notebook's lab, and draw it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from axlab.errors import AxError
+from axlab.shell.results import HelpResult
+
+if TYPE_CHECKING:
+    from axlab.notebook.magics import AxLabMagics
+
+
+@dataclass(frozen=True, slots=True)
+class LabCommand:
+    """A command of `%axlab`: its usage, what it is for, and the function that obeys it."""
+
+    usage: str
+    summary: str
+    run: Callable[[AxLabMagics, list[str]], Any]
+
+
+def run(magics: AxLabMagics, line: str) -> Any:
+    """Obey a line of `%axlab`. Without words: the lab. Raises AxError."""
+    words = line.split()
+    if not words:
+        return magics.lab
+    command = COMMANDS.get(words[0])
+    if command is None or words == ["help"]:
+        return magics.command("", line) if command is None else help_text(magics)
+    if words[0] == "help":
+        return magics.command("", line)
+    return command.run(magics, words[1:])
+
+
+def names() -> list[str]:
+    """The first words that `%axlab` knows beside the shell's."""
+    return list(COMMANDS)
+
+
+def help_text(magics: AxLabMagics) -> HelpResult:
+    """The commands of `%axlab` and their meaning."""
+    width = max(len(command.usage) for command in COMMANDS.values())
+    lines = ["Usage: %axlab [COMMAND]", "", "Without a command: the notebook's lab, as in lab = %axlab", ""]
+    lines += [f"  {command.usage:<{width}}  {command.summary}" for command in COMMANDS.values()]
+    return HelpResult(lines=[*lines, "", "and every command of the shell; '%axlab help vm' describes those of vm."])
+
+
+def new(magics: AxLabMagics, words: list[str]) -> Any:
+    """A new lab, with settings as keywords of `Lab`."""
+    from axlab.lab import SETTINGS, Lab
+
+    settings: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or key not in SETTINGS:
+            known = ", ".join(sorted(SETTINGS))
+            raise AxError(f"{word!r} is no setting of a lab; write KEY=VALUE (keys: {known})")
+        settings[key] = value_of(value)
+    magics.lab = Lab(**settings)
+    magics.settings = settings
+    return magics.lab
+
+
+def value_of(text: str) -> int | bool | str:
+    """A setting's value as it was written: a number, true or false, or text."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    return int(text) if text.isdecimal() else text
+
+
+def reset(magics: AxLabMagics, words: list[str]) -> Any:
+    """A new lab with the settings of the one before."""
+    _none(words, "reset")
+    return new(magics, [f"{key}={value}" for key, value in magics.settings.items()])
+
+
+def use(magics: AxLabMagics, words: list[str]) -> Any:
+    """Command a lab of the user's, by the name of its variable."""
+    from axlab.lab import Lab
+
+    if len(words) != 1:
+        raise AxError("%axlab use takes the name of a variable that holds a lab: %axlab use NAME")
+    lab = magics.variables.get(words[0])
+    if not isinstance(lab, Lab):
+        raise AxError(f"{words[0]} is no lab; make one with {words[0]} = axlab.Lab()")
+    magics.lab = lab
+    magics.settings = {}
+    return lab
+
+
+def draw_map(magics: AxLabMagics, words: list[str]) -> Any:
+    """The memory map of a VM."""
+    from axlab.notebook.memory_map import memory_map
+
+    return memory_map(magics.lab, _vm(magics, words, "map"))
+
+
+def draw_exits(magics: AxLabMagics, words: list[str]) -> Any:
+    """A bar chart of exits by reason, of one VM or of all."""
+    from axlab.notebook.exit_chart import exit_chart
+
+    vm = _vm(magics, words, "exits").id if words else None
+    return exit_chart(magics.lab.trace.summary(vm), "all VMs" if vm is None else f"VM[{vm}]")
+
+
+def _vm(magics: AxLabMagics, words: list[str], command: str) -> Any:
+    if len(words) != 1:
+        raise AxError(f"%axlab {command} takes one VM: {COMMANDS[command].usage}")
+    return magics.lab.vm(int(words[0]) if words[0].isdecimal() else words[0])
+
+
+def _none(words: list[str], command: str) -> None:
+    if words:
+        raise AxError(f"%axlab {command} takes no words: {words[0]!r} is one too many")
+
+
+COMMANDS = {
+    "new": LabCommand("new [KEY=VALUE...]", "a new lab, such as: new cpus=2 ram=4G", new),
+    "reset": LabCommand("reset", "a new lab with the same settings", reset),
+    "use": LabCommand("use NAME", "command the lab of a variable", use),
+    "map": LabCommand("map VM", "draw the memory map of a VM", draw_map),
+    "exits": LabCommand("exits [VM]", "draw the exits by reason", draw_exits),
+    "help": LabCommand("help [COMMAND]", "this, or what a command does", lambda magics, _: help_text(magics)),
+}

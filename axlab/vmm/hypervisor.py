@@ -1,0 +1,462 @@
+"""The hypervisor: its VMs, its physical CPUs, and virtual time.
+
+A command (create, start, stop, ...) takes no time; time passes in `advance`. All state is plain data:
+`copy.deepcopy` of a hypervisor at any moment gives a second one with the same future.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from axlab import events
+from axlab.errors import AxError, Refused
+from axlab.events import Observers
+from axlab.machine.board import Board
+from axlab.machine.exclusives import Monitor
+from axlab.machine.gpio import PRESS_NS, Pl061
+from axlab.machine.memory_map import RAM_BASE
+from axlab.machine.rtc import Pl031
+from axlab.machine.timer import NS_PER_TICK
+from axlab.vmm import building, lifecycle, tasks, timers, virtual_devices
+from axlab.vmm.clock import Timeline
+from axlab.vmm.config import VmConfig
+from axlab.vmm.host_memory import HostMemory
+from axlab.vmm.ivc import Channels
+from axlab.vmm.lifecycle import StopReason, VmStatus
+from axlab.vmm.ownership import Ownership
+from axlab.vmm.physical_cpus import KICK, PhysicalCpu, PhysicalCpus
+from axlab.vmm.scheduler import Scheduler, make_scheduler
+from axlab.vmm.vcpu import VcpuStatus
+from axlab.vmm.vm import Vm
+from axlab.vmm.vm_list import VmList
+
+if TYPE_CHECKING:
+    from axlab.vmm.tasks import Task
+    from axlab.vmm.vcpu import Vcpu
+
+QUANTUM = 1000  # instructions: how far the clocks of busy physical CPUs may be apart
+GRACE_NS = 2_000_000_000  # what a guest has to power itself off after its power button was pressed
+TICK_NS = 10_000_000
+
+
+class Hypervisor:
+    """AxVisor in Python, on a board.
+
+    `now` is virtual time in ns. `running_vms` counts the VMs that have vCPU tasks. `folder` is the lab's,
+    in which every VM gets `vms/<name>/`; None keeps nothing on disk. `boot_delay`: AxVisor's pause between
+    VMs that boot. `budget` is how many instructions `advance` may still execute, None without a limit.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        events: Observers | None = None,
+        *,
+        scheduler: str | Scheduler = "fifo",
+        ns_per_instruction: int = 100,
+        tick: int = TICK_NS,
+        boot_delay: bool = False,
+        folder: Path | None = None,
+        cpus: int | None = None,
+    ) -> None:
+        self.board = board
+        self.events = events if events is not None else Observers()
+        self.scheduler = make_scheduler(scheduler)
+        self.ns_per_instruction = ns_per_instruction
+        self.tick = tick
+        self.boot_delay = boot_delay
+        self.folder = folder
+        self.now = 0
+        self.edge = 0
+        self.budget: int | None = None
+        self.running_vms = 0
+        self.vms: VmList[Vm] = VmList()
+        self.timeline = Timeline()
+        self.physical_cpus = PhysicalCpus(cpus or board.cpus)
+        self.host_memory = HostMemory(RAM_BASE, board.memory.size)
+        self.channels = Channels(board.memory, self.host_memory)
+        self.ownership = Ownership()
+        self.monitor = Monitor()
+
+    # Commands. They take no virtual time.
+
+    def create(self, config: VmConfig) -> Vm:
+        """Make a VM; nothing of it remains if an `AxError` (or `ConfigError`) is raised."""
+        vm = building.build(self, config)
+        self.vms.push(vm)
+        self.log("info", f"{vm.label} added to global list", vm)
+        self.set_state(vm, VmStatus.LOADED)
+        vm.folder.flush()
+        return vm
+
+    def start(self, vm: Vm) -> None:
+        """Loaded, Stopped or Failed -> Running, in AxVisor's order. `Refused`, or `AxError` with nothing changed."""
+        lifecycle.admit(vm.state, "start")
+        self.ownership.acquire(vm)
+        if not vm.fresh:
+            building.power_up(self, vm)
+        self.log("info", f"Initializing {vm.label}'s {len(vm.vcpus)} vcpus", vm)
+        primary = tasks.spawn(self, vm, vm.vcpus[0], tasks.Phase.BOOT_DELAY)
+        vm.fresh = False
+        vm.fault = ""
+        vm.stopping_for = None
+        building.begin_time(self, vm)
+        self.set_state(vm, VmStatus.RUNNING)
+        self.running_vms += 1  # before the first vCPU may run: a guest can power off at once
+        tasks.wake(self, primary)
+
+    def stop(self, vm: Vm, force: bool = False) -> None:
+        """Ask a VM to stop. Gracefully: its vCPUs leave at their next exit, after 2 s for a guest that handles its
+        power button. By force: now. Raises `Refused`."""
+        lifecycle.admit(vm.state, "stop", force)
+        if vm.state in (VmStatus.LOADING, VmStatus.LOADED):
+            self.set_state(vm, VmStatus.STOPPED, StopReason.CLEAN)
+            return
+        button = virtual_devices.power_button(vm) if vm.state is VmStatus.RUNNING and not force else None
+        if button is not None:
+            self.begin_grace(vm, button)
+            return
+        self.begin_stop(vm, StopReason.FORCED if force else StopReason.CLEAN)
+        if force:
+            self.expel(vm)
+
+    def suspend(self, vm: Vm) -> None:
+        """Running -> Suspended: its vCPUs stand still from their next exit on. Raises `Refused`."""
+        lifecycle.admit(vm.state, "suspend")
+        self.set_state(vm, VmStatus.SUSPENDED)
+        vm.suspended_at = self.now
+        for vcpu in vm.on_vcpus:
+            self.timeline.cancel(vcpu.wake_timer)
+
+    def resume(self, vm: Vm) -> None:
+        """Suspended -> Running: the guest goes on as if no time had passed. Raises `Refused`."""
+        lifecycle.admit(vm.state, "resume")
+        self.set_state(vm, VmStatus.RUNNING)
+        self.skip_virtual_time(vm)
+        for vcpu in vm.on_vcpus:
+            task = vcpu.task
+            assert task is not None
+            if task.wait_reason == tasks.Wait.RESUME:
+                tasks.wake(self, task)
+            elif task.wait_reason == tasks.Wait.INTERRUPT:
+                timers.arm_wake(self, vm, vcpu)
+        timers.notice(self, vm)
+
+    def remove(self, vm: Vm, keep_data: bool = False) -> None:
+        """Take a VM that has no vCPU task off the list and free its memory and, unless `keep_data`, its folder."""
+        if vm.on_vcpus:
+            raise Refused(f"{vm.label} still has {len(vm.on_vcpus)} VCpu task(s)")
+        self.vms.remove(vm.id)
+        self.log("info", f"{vm.label} removed from global list", vm)
+        building.free(self, vm.memory_regions, vm.stage2)
+        if keep_data:
+            vm.folder.flush()
+        else:
+            vm.folder.remove()
+
+    def holders(self, vm: Vm) -> list[str]:
+        """Who in the lab still refers to a VM, in words: nobody, when it may be forgotten."""
+        found = ["the VM list"] if self.vms.get(vm.id) is vm else []
+        found += [f"task {vcpu.task.name}" for vcpu in vm.on_vcpus if vcpu.task is not None]
+        found += [f"physical CPU {p.index}" for p in self.physical_cpus if p.task is not None and p.task.vm is vm]
+        found += [f"device {name}" for name, owner in self.ownership.owners.items() if owner == vm.id]
+        return found + [f"IVC channel {mapping.channel.key:#x}" for mapping in vm.channels]
+
+    def inject(self, vm: Vm, vcpu: int, intid: int) -> None:
+        """Make an interrupt pending for a vCPU of a VM (SGI and PPI) or for the VM (SPI). Raises `AxError`."""
+        if not 0 <= vcpu < len(vm.vcpus):
+            raise AxError(f"{vm.label} has no VCpu[{vcpu}]; it has 0 to {len(vm.vcpus) - 1}")
+        if not vm.devices.delivers:
+            raise AxError(f"{vm.label} takes no interrupts: its interrupt_mode is no_irq")
+        if not vm.gic.gic.exists(intid):
+            raise AxError(f"{vm.label} has no interrupt {intid}")
+        vm.gic.inject(intid, vcpu, self.now)
+        self.kick(vm.vcpus[vcpu])
+        timers.notice(self, vm)
+
+    def console_input(self, vm: Vm, data: bytes) -> None:
+        """Type on a VM's console; the guest takes it at its own pace."""
+        vm.console.pending += data
+        if self.events.observers:
+            self.events.emit(events.Console(self.now, vm.id, data, "input"))
+        if vm.devices.uarts:
+            virtual_devices.console_input(self, vm)
+
+    def pin(self, vm: Vm, vcpu: Vcpu, mask: int | None) -> None:
+        """Let a vCPU run on these physical CPUs only (None: on any). Raises `AxError` for a mask that names none."""
+        if mask is not None and not mask & (1 << len(self.physical_cpus.cpus)) - 1:
+            raise AxError(f"the mask {mask:#x} names none of the {len(self.physical_cpus.cpus)} physical CPUs")
+        vcpu.affinity = mask
+        if vcpu.task is not None and vcpu.state is VcpuStatus.READY:
+            self.scheduler.remove(vcpu.task)
+            self.physical_cpus.place(self, vcpu.task)
+        self.kick(vcpu)
+
+    # What ends a VM's run
+
+    def begin_grace(self, vm: Vm, button: Pl061) -> None:
+        """Press the power button and wait for the guest."""
+        self.set_state(vm, VmStatus.STOPPING, "power button")
+        vm.stopping_for = StopReason.CLEAN
+        vm.grace = self.timeline.at(self.now + GRACE_NS, ("grace_over", vm.id))
+        self.timeline.at(self.now + PRESS_NS, ("release_button", vm.id))
+        button.press()
+        vm.devices.route(self, vm)
+
+    def begin_stop(self, vm: Vm, reason: StopReason) -> None:
+        """The VM's vCPUs are to leave. Who asked first is the reason; force and faults outdo it."""
+        if vm.stopping_for is None or reason in (StopReason.FORCED, StopReason.FAULT):
+            vm.stopping_for = reason
+        self.timeline.cancel(vm.grace)
+        vm.grace = 0
+        if vm.state is not VmStatus.STOPPING:
+            self.set_state(vm, VmStatus.STOPPING, reason)
+        for vcpu in vm.on_vcpus:
+            assert vcpu.task is not None
+            tasks.wake(self, vcpu.task)
+            if reason is not StopReason.CLEAN:
+                self.kick(vcpu)
+
+    def expel(self, vm: Vm) -> None:
+        """By force: tasks that are on no physical CPU end here and now, the others have been kicked."""
+        for vcpu in vm.on_vcpus:
+            task = vcpu.task
+            if task is not None and task.state is not VcpuStatus.RUNNING:
+                self.scheduler.remove(task)
+                tasks.end(self, task)
+
+    def fail(self, vm: Vm, vcpu: Vcpu, reason: str) -> None:
+        """The guest cannot go on: the VM will be Failed when its vCPUs have left."""
+        self.log("error", f"VM[{vm.id}] VCpu[{vcpu.id}] error: {reason}", vm)
+        self.fault_event(vm, vcpu, reason)
+        vm.fault = vm.fault or f"VCpu[{vcpu.id}] at {vcpu.cpu.pc:#x}: {reason}"
+        self.begin_stop(vm, StopReason.FAULT)
+
+    def finish_stop(self, vm: Vm) -> None:
+        """The last vCPU has left: nothing of the VM's run stays behind."""
+        self.timeline.cancel(vm.grace)
+        vm.grace = 0
+        self.channels.leave_all(vm)
+        self.ownership.release(vm)
+        self.running_vms -= 1
+        reason = vm.stopping_for
+        assert reason is not None
+        if reason is StopReason.FAULT:
+            self.set_state(vm, VmStatus.FAILED, vm.fault)
+        else:
+            self.set_state(vm, VmStatus.STOPPED, reason)
+        if reason is StopReason.GUEST_RESET:
+            self.start(vm)
+
+    def kick(self, vcpu: Vcpu) -> None:
+        """Make a vCPU that is running leave its guest at once."""
+        if vcpu.state is VcpuStatus.RUNNING:
+            vcpu.kick = KICK
+
+    def skip_virtual_time(self, vm: Vm) -> None:
+        """The guest's virtual counter did not run while all of its vCPUs stood still."""
+        parked = [v.task for v in vm.on_vcpus if v.task is not None and v.state is VcpuStatus.BLOCKED]
+        if len(parked) < len(vm.on_vcpus):
+            return
+        still_since = max([vm.suspended_at, *(task.since for task in parked)])
+        ticks = (self.now - still_since) // NS_PER_TICK
+        for vcpu in vm.vcpus:
+            vcpu.cpu.sys["CNTVOFF_EL2"] += ticks
+            vcpu.cpu.attention = True
+
+    # Time
+
+    def advance(
+        self,
+        until: int | None = None,
+        stop: Callable[[], bool] | None = None,
+        max_instructions: int | None = None,
+    ) -> str:
+        """Let virtual time pass. Returns why it ended.
+
+        "time": it is `until`. "stop": `stop()` was true, which is asked between slices and exits.
+        "instructions": so many were executed. "idle": nothing can happen any more; time stays where it is.
+        """
+        self.budget = max_instructions
+        try:
+            why = self._advance(until, stop)
+        finally:
+            self.budget = None
+            self._settle(until)
+        for vm in self.vms:
+            vm.folder.flush()
+        return why
+
+    def sleep(self, ns: int) -> None:
+        """Let exactly `ns` pass, whether anything happens in it or not."""
+        until = self.now + ns
+        self.advance(until)
+        self.now = self.edge = max(self.now, until)
+
+    def _advance(self, until: int | None, stop: Callable[[], bool] | None) -> str:
+        while True:
+            if stop is not None and stop():
+                return "stop"
+            busy = self.physical_cpus.busy()
+            pcpu = min(busy, key=lambda known: known.clock) if busy else None
+            due = self.timeline.next_time()
+            if pcpu is None and due is None:
+                return "idle"
+            is_event = pcpu is None or due is not None and due <= pcpu.clock
+            at = due if is_event else pcpu.clock  # type: ignore[union-attr]
+            assert at is not None
+            if until is not None and at >= until:
+                return "time"
+            if is_event:
+                self._dispatch()
+            elif self.budget is not None and self.budget <= 0:
+                return "instructions"
+            else:
+                assert pcpu is not None
+                self._step(pcpu, self._limit(pcpu, len(busy), due, until))
+
+    def _limit(self, pcpu: PhysicalCpu, busy: int, due: int | None, until: int | None) -> int:
+        """Where the slice of a physical CPU ends: at its tick, the next event, and, if it is alone, at `until`.
+
+        When several are busy, slices end at multiples of the quantum and never at `until`, so that they
+        interleave in the same way however often `advance` is called.
+        """
+        limit = pcpu.next_tick
+        if due is not None:
+            limit = min(limit, due)
+        if busy > 1:
+            quantum = QUANTUM * self.ns_per_instruction
+            limit = min(limit, (pcpu.clock // quantum + 1) * quantum)
+        elif until is not None:
+            limit = min(limit, until)
+        return limit
+
+    def _step(self, pcpu: PhysicalCpu, limit: int) -> None:
+        """One phase of the task on a physical CPU."""
+        task = pcpu.task
+        assert task is not None
+        self.now = pcpu.clock
+        pcpu.limit = limit
+        tasks.PHASES[task.phase](self, pcpu, task)
+
+    def _dispatch(self) -> None:
+        """The next event of the timeline."""
+        self.now, event = self.timeline.pop()
+        EVENTS[event[0]](self, *event[1:])
+
+    def _settle(self, until: int | None) -> None:
+        """`now` for whoever looks from outside: how far all physical CPUs have come; it never goes back."""
+        busy = [pcpu.clock for pcpu in self.physical_cpus.busy()]
+        reached = min(busy) if busy else self.now
+        if until is not None:
+            reached = min(reached, until)
+        self.now = self.edge = max(self.edge, reached)
+
+    # Telling
+
+    def set_state(self, vm: Vm, state: VmStatus, reason: str = "") -> None:
+        """The VM is in `state` from now on."""
+        old, vm.state, vm.reason = vm.state, state, reason
+        why = f" ({reason})" if reason else ""
+        vm.folder.log(self.now, f"state: {old} -> {state}{why}")
+        if self.events.observers:
+            self.events.emit(events.VmState(self.now, vm.id, old, state, reason))
+
+    def vcpu_changed(self, task: Task, old: VcpuStatus, new: VcpuStatus | None = None) -> None:
+        """Tell that a vCPU's scheduling state changed."""
+        if self.events.observers:
+            state = task.state if new is None else new
+            event = events.VcpuState(
+                self.now, task.pcpu, task.vm.id, task.vcpu.id, old, state, task.wait_reason if new is None else ""
+            )
+            self.events.emit(event)
+
+    def log(self, level: str, message: str, vm: Vm | None = None) -> None:
+        """A log line; those of a VM that are not for debugging go into its vm.log, too."""
+        if vm is not None and level != "debug":
+            vm.folder.log(self.now, f"{level}: {message}")
+        if self.events.observers:
+            self.events.emit(events.Log(self.now, level, message, -1 if vm is None else vm.id))
+
+    def fault_event(self, vm: Vm, vcpu: Vcpu, message: str) -> None:
+        if self.events.observers:
+            self.events.emit(events.Fault(self.now, vm.id, vcpu.id, vcpu.cpu.pc, message))
+
+    def set_level(self, vm: Vm, intid: int, level: bool) -> None:
+        """A device of a VM drives its interrupt line."""
+        if vm.devices.delivers:
+            vm.gic.set_level(intid, level, now=self.now)
+            if level:
+                timers.notice(self, vm)
+
+    def watch_clock(self, vm: Vm, clock: Pl031) -> None:
+        """The guest may have set the alarm of the real-time clock."""
+        self.timeline.cancel(vm.devices.alarm)
+        vm.devices.alarm = 0
+        if clock.deadline is not None:
+            vm.devices.alarm = self.timeline.at(clock.deadline, ("alarm", vm.id))
+
+
+# The events of the timeline. A VM or a task may be gone when its event comes.
+
+
+def vcpu_event(hv: Hypervisor, vm_id: int, vcpu_id: int, handle: Callable[[Hypervisor, Vm, Vcpu], None]) -> None:
+    vm = hv.vms.get(vm_id)
+    if vm is not None and vm.vcpus[vcpu_id].task is not None:
+        handle(hv, vm, vm.vcpus[vcpu_id])
+
+
+def boot_delay_over(hv: Hypervisor, vm_id: int, vcpu_id: int) -> None:
+    vcpu_event(hv, vm_id, vcpu_id, wake_from_boot_delay)
+
+
+def wake_from_boot_delay(hv: Hypervisor, vm: Vm, vcpu: Vcpu) -> None:
+    task = vcpu.task
+    if task is not None and task.wait_reason == tasks.Wait.BOOT_DELAY and task.deadline <= hv.now:
+        tasks.wake(hv, task)
+
+
+def virtual_timer(hv: Hypervisor, vm_id: int, vcpu_id: int) -> None:
+    vcpu_event(hv, vm_id, vcpu_id, timers.virtual_timer_due)
+
+
+def physical_timer(hv: Hypervisor, vm_id: int, vcpu_id: int) -> None:
+    vcpu_event(hv, vm_id, vcpu_id, timers.physical_timer_due)
+
+
+def grace_over(hv: Hypervisor, vm_id: int) -> None:
+    """The guest did not power itself off in time: its vCPUs leave at their next exit."""
+    vm = hv.vms.get(vm_id)
+    if vm is not None and vm.grace:
+        hv.begin_stop(vm, StopReason.CLEAN)
+
+
+def release_button(hv: Hypervisor, vm_id: int) -> None:
+    vm = hv.vms.get(vm_id)
+    claim = vm.devices.power_button if vm is not None else None
+    if vm is not None and claim is not None and isinstance(claim.device, Pl061):
+        claim.device.release()
+        vm.devices.route(hv, vm)
+
+
+def alarm(hv: Hypervisor, vm_id: int) -> None:
+    """The real-time clock's alarm is due."""
+    vm = hv.vms.get(vm_id)
+    if vm is None:
+        return
+    for claim in vm.devices.passed:
+        if isinstance(claim.device, Pl031):
+            claim.device.advance(hv.now)
+    vm.devices.route(hv, vm)
+
+
+EVENTS: dict[str, Callable[..., None]] = {
+    "boot_delay_over": boot_delay_over,
+    "virtual_timer": virtual_timer,
+    "physical_timer": physical_timer,
+    "grace_over": grace_over,
+    "release_button": release_button,
+    "alarm": alarm,
+}

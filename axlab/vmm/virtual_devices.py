@@ -1,0 +1,218 @@
+"""What a VM finds on its bus besides RAM: its own consoles and interrupt controller, and devices of the board.
+
+Consoles, GIC frames and flash writes are mediated: an access leaves the guest and is answered here.
+Other devices of the board are mapped: the guest reaches them without an exit, through `HostBus`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from axlab import events
+from axlab.machine.bus import Access, Bus, Claim
+from axlab.machine.flash import Flash
+from axlab.machine.gic import FIRST_SPI
+from axlab.machine.gic_frames import claims
+from axlab.machine.gpio import Pl061
+from axlab.machine.memory_map import POWER_BUTTON_LINE
+from axlab.machine.registers import Device
+from axlab.machine.rtc import Pl031
+from axlab.machine.uart import Pl011
+from axlab.units import PAGE_SIZE
+from axlab.vmm import stage2
+from axlab.vmm.passthrough import Granted, gic_frames
+from axlab.vmm.virtual_gic import VirtualGic
+
+if TYPE_CHECKING:
+    from axlab.machine.cpu import Cpu
+    from axlab.vmm.hypervisor import Hypervisor
+    from axlab.vmm.vcpu import Vcpu
+    from axlab.vmm.vm import Vm
+
+CONSOLE, DUMMY = 0x02, 0x00  # types of emu_devices
+
+WINDOW = 1 << 41
+"""Host physical addresses from here on, beyond all the board has, stand for the VM's virtual devices: `HostBus`."""
+
+
+class Dummy(Device):
+    """A device of type 0x0: reads are zero, stores are ignored."""
+
+
+class HostBus(Bus):
+    """The board's bus as the CPUs of one VM reach it. It notes that a device was touched.
+
+    While an instruction is emulated (`handlers_memory.emulate`), the page that it accesses is mapped
+    to WINDOW, and leads from here to the VM's own bus.
+    """
+
+    def __init__(self, board: Bus, own: Bus) -> None:
+        super().__init__()
+        self.board = board
+        self.own = own
+        self.now = 0
+        self.touched = False
+
+    def access(self, access: Access) -> int:
+        if access.address >= WINDOW:
+            inner = Access(access.address - WINDOW, access.width, access.value, access.is_write, access.cpu)
+            return self.own.access(inner)
+        claim = self.board.find(access.address)
+        if claim is not None and isinstance(claim.device, Pl031):
+            claim.device.now_ns = self.now
+        self.touched = True
+        return self.board.access(access)
+
+
+@dataclass
+class VirtualDevices:
+    """The devices of one VM. `passed` are the board's that its guest reaches, `levels` their outputs as last seen."""
+
+    bus: Bus
+    host_bus: HostBus
+    gic: VirtualGic
+    delivers: bool
+    uarts: list[Claim] = field(default_factory=list)
+    flashes: list[Claim] = field(default_factory=list)
+    passed: list[Claim] = field(default_factory=list)
+    levels: dict[str, bool] = field(default_factory=dict)
+    alarm: int = 0
+
+    @property
+    def power_button(self) -> Claim | None:
+        """The GPIO block with the power button, if the guest has it."""
+        return next((claim for claim in self.passed if isinstance(claim.device, Pl061)), None)
+
+    def before_entry(self, vcpu: Vcpu, now: int) -> None:
+        """Put pending interrupts into the list registers."""
+        self.host_bus.now = now
+        if self.delivers:
+            self.gic.flush(vcpu.id, now)
+
+    def after_exit(self, hv: Hypervisor, vm: Vm, vcpu: Vcpu) -> None:
+        """Read the list registers back, and look at the devices that the guest touched itself."""
+        if self.delivers:
+            self.gic.sync(vcpu.id)
+        if self.host_bus.touched:
+            self.host_bus.touched = False
+            self.route(hv, vm)
+
+    def route(self, hv: Hypervisor, vm: Vm) -> None:
+        """Hand interrupt outputs that changed to the VM's GIC."""
+        for claim in self.passed:
+            self.set_level(hv, vm, claim)
+            if isinstance(claim.device, Pl031):
+                hv.watch_clock(vm, claim.device)
+
+    def set_level(self, hv: Hypervisor, vm: Vm, claim: Claim) -> None:
+        level = claim.device.interrupt
+        if claim.intid and self.levels.get(claim.name, False) != level:
+            self.levels[claim.name] = level
+            hv.set_level(vm, claim.intid, level)
+
+
+def console_output(hv: Hypervisor, vm: Vm, claim: Claim) -> None:
+    """After an access to a UART: take what it sent, give it what was typed, look at its interrupt."""
+    uart = claim.device
+    assert isinstance(uart, Pl011)
+    sent = uart.take_output()
+    if sent:
+        vm.console.output += sent
+        vm.folder.console(hv.now, sent)
+        if hv.events.observers:
+            hv.events.emit(events.Console(hv.now, vm.id, sent))
+    if claim is vm.devices.uarts[0]:
+        vm.console.feed(uart)
+    vm.devices.set_level(hv, vm, claim)
+
+
+def console_input(hv: Hypervisor, vm: Vm) -> None:
+    """Something was typed: give the first UART what it has room for."""
+    claim = vm.devices.uarts[0]
+    assert isinstance(claim.device, Pl011)
+    vm.console.feed(claim.device)
+    vm.devices.set_level(hv, vm, claim)
+
+
+def power_button(vm: Vm) -> Pl061 | None:
+    """The GPIO block with the power button, if the guest has unmasked its interrupt there and in its GIC."""
+    claim = vm.devices.power_button
+    if claim is None or not isinstance(claim.device, Pl061) or not vm.devices.delivers:
+        return None
+    unmasked = claim.device.register("IE") >> POWER_BUTTON_LINE & 1
+    enabled = vm.gic.gic.shared.enabled >> claim.intid - FIRST_SPI & 1
+    return claim.device if unmasked and enabled else None
+
+
+def build(hv: Hypervisor, vm: Vm, cpus: list[Cpu], host_bus: HostBus) -> VirtualDevices:
+    """New devices for a VM that is made or starts again, as its configuration says; stage 2 for the board's."""
+    config = vm.config
+    gic = VirtualGic(
+        config.axlab.gic_version,
+        cpus,
+        config.base.mpidrs,
+        owned=None if config.devices.interrupt_mode == "emulated" else owned_interrupts(vm),
+        observers=hv.events,
+        vm=vm.id,
+    )
+    devices = VirtualDevices(host_bus.own, host_bus, gic, config.devices.interrupt_mode != "no_irq")
+    attach_gic(hv, vm, devices)
+    for emulated in config.devices.emu_devices:
+        if emulated.type == CONSOLE:
+            attach_uart(devices, Claim(emulated.name, emulated.base, emulated.length, Pl011(), emulated.irq))
+        elif emulated.type == DUMMY:
+            devices.bus.attach(Claim(emulated.name, emulated.base, emulated.length, Dummy()))
+    for grant in vm.granted:
+        attach_granted(hv, vm, devices, grant)
+    return devices
+
+
+def attach_gic(hv: Hypervisor, vm: Vm, devices: VirtualDevices) -> None:
+    """The frames of the VM's interrupt controller, where the configuration places them."""
+    places = gic_frames(vm.config)
+    if places is None:
+        return
+    for claim in claims(devices.gic.frames(), places.distributor[0], places.second[0]):
+        devices.bus.attach(claim)
+
+
+def owned_interrupts(vm: Vm) -> list[int]:
+    """The SPIs of the VM's devices."""
+    passed = [grant.region.intid for grant in vm.granted]
+    return [intid for intid in [*passed, *(device.irq for device in vm.config.devices.emu_devices)] if intid]
+
+
+def attach_uart(devices: VirtualDevices, claim: Claim) -> None:
+    devices.bus.attach(claim)
+    devices.uarts.append(claim)
+
+
+def attach_granted(hv: Hypervisor, vm: Vm, devices: VirtualDevices, grant: Granted) -> None:
+    """A device of the board: a PL011 of the VM's own for the UART, flash for reading only, others as they are."""
+    region = grant.region
+    if region.kind == "gic":
+        return
+    if region.kind == "uart":
+        attach_uart(devices, Claim(region.name, grant.gpa, region.size, Pl011(), region.intid))
+        return
+    claim = Claim(region.name, grant.gpa, region.size, hv.board.device(region.name), region.intid)
+    if isinstance(claim.device, Flash):
+        devices.bus.attach(claim)
+        devices.flashes.append(claim)
+        show_flash(vm, claim)
+        return
+    first = grant.gpa // PAGE_SIZE * PAGE_SIZE
+    size = -(-(grant.gpa + region.size) // PAGE_SIZE) * PAGE_SIZE - first
+    vm.stage2.map(first, region.base // PAGE_SIZE * PAGE_SIZE, size, stage2.READ | stage2.WRITE | stage2.DEVICE)
+    devices.passed.append(claim)
+
+
+def show_flash(vm: Vm, claim: Claim) -> None:
+    """Map a flash bank for reading while reads give its array; otherwise every access leaves the guest."""
+    flash = claim.device
+    assert isinstance(flash, Flash)
+    if flash.reads_array:
+        vm.stage2.map(claim.base, flash.base, flash.size, stage2.READ | stage2.EXECUTE)
+    else:
+        vm.stage2.unmap(claim.base, flash.size)

@@ -17,6 +17,10 @@ from axlab.machine.isa import (
     semantics_exclusive,
     semantics_integer,
     semantics_memory,
+    semantics_simd_integer,
+    semantics_simd_memory,
+    semantics_simd_move,
+    semantics_simd_shift,
     semantics_system,
 )
 
@@ -28,6 +32,10 @@ MODULES: tuple[ModuleType, ...] = (
     semantics_exclusive,
     semantics_atomic,
     semantics_system,
+    semantics_simd_memory,
+    semantics_simd_move,
+    semantics_simd_integer,
+    semantics_simd_shift,
 )
 
 

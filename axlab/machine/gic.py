@@ -17,6 +17,8 @@ SGIS = 16
 FIRST_SPI = 32
 MAX_SPIS = 988
 SPURIOUS = 1023
+V2_ALWAYS_ENABLED = 0xFFFF
+"""Arm's GIC-400 does not let the SGIs be disabled."""
 OTHER_GROUP = 1022
 """What a GICv2 interface answers where the next interrupt is of group 1 and group 0 was asked for."""
 
@@ -40,7 +42,8 @@ class Gic:
         self.version = version
         self.cpus = cpus
         self.mpidrs = [mpidr & AFFINITY for mpidr in (mpidrs if mpidrs is not None else range(cpus))]
-        self.private = [Bank(0, FIRST_SPI) for _ in range(cpus)]
+        always = V2_ALWAYS_ENABLED if version == 2 else 0
+        self.private = [Bank(0, FIRST_SPI, always) for _ in range(cpus)]
         self.shared = Bank(FIRST_SPI, (spis + 31) // 32 * 32)
         self.shared.implemented = (1 << spis) - 1
         self.interfaces = [Priorities() for _ in range(cpus)]
@@ -200,7 +203,7 @@ class Gic:
 
     def end(self, cpu: int, intid: int) -> None:
         """EOIR: drop the running priority and, unless EOImode separates the two, deactivate."""
-        if intid & 0x3FF >= 1020 or self.interfaces[cpu].drop() is None:
+        if intid & 0x3FF >= 1020 or not self.interfaces[cpu].drop():
             return
         if not self.interfaces[cpu].split_eoi:
             self.deactivate(cpu, intid)

@@ -50,6 +50,7 @@ ICH_VTR = (PRIORITY_BITS - 1) << 29 | (PRIORITY_BITS - 1) << 26 | 1 << 21 | 1 <<
 CONTROL_FIXED = (PRIORITY_BITS - 1) << 8 | 1 << 15
 """ICC_CTLR_EL1: PRIbits and A3V."""
 
+BOTH_GROUPS = (True, True)
 GROUP0_ONLY = (True, False)
 GROUP1_ONLY = (False, True)
 
@@ -204,12 +205,13 @@ class VirtualInterface:
         self.note(lr, "taken", now)
         return interrupt_of(lr)
 
-    def end(self, value: int, now: int = 0) -> int | None:
+    def end(self, groups: tuple[bool, bool], value: int, now: int = 0) -> int | None:
         """EOIR: drop the running priority and, unless EOImode separates the two, deactivate.
 
-        Returns the physical interrupt that was deactivated with it, if the list register has one.
+        Without effect where what runs is not of these groups. Returns the physical interrupt that was
+        deactivated with it, if the list register has one.
         """
-        if is_special(value) or self.priorities.drop() is None:
+        if is_special(value) or not self.priorities.drop(groups):
             return None
         if not self.priorities.split_eoi:
             return self.deactivate(value, now)
@@ -276,9 +278,9 @@ def acknowledge(cpu: InterruptedCpu, groups: tuple[bool, bool], other: int = SPU
     return cpu.gic.acknowledge(groups, cpu.now, other)
 
 
-def end(cpu: InterruptedCpu, value: int) -> None:
+def end(cpu: InterruptedCpu, groups: tuple[bool, bool], value: int) -> None:
     """Write EOIR."""
-    release(cpu, cpu.gic.end(value, cpu.now))
+    release(cpu, cpu.gic.end(groups, value, cpu.now))
 
 
 def deactivate(cpu: InterruptedCpu, value: int) -> None:
@@ -351,8 +353,8 @@ INTERFACE_REGISTERS: dict[str, tuple[Read | None, Write | None]] = {
     "ICC_PMR_EL1": (lambda cpu: cpu.gic.priorities.mask, write_mask),
     "ICC_IAR0_EL1": (lambda cpu: acknowledge(cpu, GROUP0_ONLY), None),
     "ICC_IAR1_EL1": (lambda cpu: acknowledge(cpu, GROUP1_ONLY), None),
-    "ICC_EOIR0_EL1": (None, end),
-    "ICC_EOIR1_EL1": (None, end),
+    "ICC_EOIR0_EL1": (None, lambda cpu, value: end(cpu, GROUP0_ONLY, value)),
+    "ICC_EOIR1_EL1": (None, lambda cpu, value: end(cpu, GROUP1_ONLY, value)),
     "ICC_DIR_EL1": (None, deactivate),
     "ICC_HPPIR0_EL1": (lambda cpu: cpu.gic.peek(GROUP0_ONLY), None),
     "ICC_HPPIR1_EL1": (lambda cpu: cpu.gic.peek(GROUP1_ONLY), None),

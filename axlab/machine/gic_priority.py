@@ -75,15 +75,15 @@ class Priorities:
         """An interrupt was acknowledged: its group priority is active."""
         self.active[group] |= 1 << ((priority & self.group_mask(group)) >> LEVEL_SHIFT)
 
-    def drop(self) -> tuple[int, int] | None:
-        """End of interrupt: the highest active priority and its group, now no longer active; None where none was."""
+    def drop(self, groups: tuple[bool, bool] = (True, True)) -> bool:
+        """End of interrupt: the highest active priority is no longer so, if it is of one of these groups."""
         levels = self.active[0] | self.active[1]
-        if not levels:
-            return None
         bit = levels & -levels
         group = 0 if self.active[0] & bit else 1
-        self.active[group] &= ~bit
-        return lowest_bit(levels) << LEVEL_SHIFT, group
+        if not levels or not groups[group]:
+            return False
+        self.active[group] ^= bit
+        return True
 
 
 def lowest_bit(mask: int) -> int:

@@ -53,7 +53,7 @@ class InterruptRegisters(Device):
 
     def clear_enabled(self, index: int, value: int) -> None:
         bank, shift, mask = self.word(index)
-        bank.enabled &= ~(value << shift & mask)
+        bank.enabled &= ~(value << shift & mask) | bank.always_enabled
 
     def read_pending(self, index: int) -> int:
         bank, shift, _ = self.word(index)

@@ -10,17 +10,19 @@ class Bank:
 
     SGIs and PPIs (INTID 0-31) are a bank per CPU, SPIs (32 and up) are one bank for all. `implemented`
     has the bits of the interrupts that exist here; the others are RAZ/WI and can never become pending.
+    `always_enabled` are those that cannot be disabled.
     """
 
-    def __init__(self, first: int, count: int) -> None:
+    def __init__(self, first: int, count: int, always_enabled: int = 0) -> None:
         self.first = first
         self.count = count
+        self.always_enabled = always_enabled
         self.implemented = (1 << count) - 1
         self.reset()
 
     def reset(self) -> None:
         """All disabled, idle, group 0, highest priority; SGIs are edge-triggered, the others level-sensitive."""
-        self.enabled = 0
+        self.enabled = self.always_enabled
         self.latched = 0
         self.lines = 0
         self.active = 0

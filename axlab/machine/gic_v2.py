@@ -8,6 +8,8 @@ from typing import ClassVar
 from axlab.machine.bus import Access
 from axlab.machine.gic import FIRST_SPI, OTHER_GROUP, SGIS, Gic
 from axlab.machine.gic_interface import (
+    BOTH_GROUPS,
+    GROUP1_ONLY,
     InterruptedCpu,
     acknowledge,
     changed,
@@ -138,7 +140,7 @@ class CpuInterfaceV2(Device):
         Register(0x0018, "GICC_HPPIR", read="read_highest"),
         Register(0x001C, "GICC_ABPR", read="read_alias_binary_point", write="write_alias_binary_point"),
         Register(0x0020, "GICC_AIAR", read="acknowledge_group1"),
-        Register(0x0024, "GICC_AEOIR", write="end"),
+        Register(0x0024, "GICC_AEOIR", write="end_group1"),
         Register(0x0028, "GICC_AHPPIR", read="read_highest_group1"),
         Register(0x00D0, "GICC_APR0", read="read_active0", write="write_active0"),
         Register(0x00E0, "GICC_NSAPR0", read="read_active1", write="write_active1"),
@@ -205,11 +207,15 @@ class CpuInterfaceV2(Device):
 
     def acknowledge_group1(self) -> int:
         """GICC_AIAR."""
-        return acknowledge(self.cpu, (False, True))
+        return acknowledge(self.cpu, GROUP1_ONLY)
 
     def end(self, value: int) -> None:
-        """GICC_EOIR and GICC_AEOIR."""
-        end(self.cpu, value)
+        """GICC_EOIR, which ends interrupts of either group."""
+        end(self.cpu, BOTH_GROUPS, value)
+
+    def end_group1(self, value: int) -> None:
+        """GICC_AEOIR."""
+        end(self.cpu, GROUP1_ONLY, value)
 
     def deactivate(self, value: int) -> None:
         """GICC_DIR."""
@@ -225,7 +231,7 @@ class CpuInterfaceV2(Device):
 
     def read_highest_group1(self) -> int:
         """GICC_AHPPIR."""
-        return self.cpu.gic.peek((False, True))
+        return self.cpu.gic.peek(GROUP1_ONLY)
 
     def read_active0(self) -> int:
         """GICC_APR0."""

@@ -121,15 +121,15 @@ class VirtualGic:
 
     # Sources
 
-    def set_level(self, intid: int, level: bool, vcpu: int = 0, now: int = 0) -> None:
+    def set_level(self, intid: int, level: bool, vcpu: int | None = None, now: int = 0) -> None:
         """Drive an interrupt's line; a PPI's is that of `vcpu`."""
-        if self.gic.set_level(intid, level, vcpu) and level:
-            self.tell(now, vcpu, intid, "raised")
+        if self.gic.set_level(intid, level, vcpu or 0) and level:
+            self.tell(now, vcpu or 0, intid, "raised")
 
-    def inject(self, intid: int, vcpu: int = 0, now: int = 0) -> None:
+    def inject(self, intid: int, vcpu: int | None = None, now: int = 0) -> None:
         """Make an interrupt pending once, as an edge does, whatever its configuration."""
-        if self.gic.pulse(intid, vcpu):
-            self.tell(now, vcpu, intid, "raised")
+        if self.gic.pulse(intid, vcpu or 0):
+            self.tell(now, vcpu or 0, intid, "raised")
 
     def send_sgi(self, source: int, intid: int, targets: Iterable[int], now: int = 0) -> None:
         """A vCPU sends a software-generated interrupt to others."""
@@ -137,9 +137,17 @@ class VirtualGic:
             self.gic.send_sgi(source, intid, [target])
             self.tell(now, target, intid, "raised")
 
-    def write_sgi_register(self, source: int, value: int, now: int = 0) -> None:
-        """ICC_SGI1R_EL1, ICC_ASGI1R_EL1 or ICC_SGI0R_EL1, which trapped, was written by `source`."""
-        self.send_sgi(source, value >> 24 & 0xF, sgi_targets(value, source, self.gic.mpidrs), now)
+    def write_sgi_register(self, source: int, value: int, now: int = 0, name: str = "ICC_SGI1R_EL1") -> None:
+        """`source` wrote a register that sends SGIs, which trapped.
+
+        With one security state ICC_SGI1R_EL1 sends those of both groups, ICC_ASGI1R_EL1 and
+        ICC_SGI0R_EL1 those of group 0 only.
+        """
+        intid = value >> 24 & 0xF
+        targets = sgi_targets(value, source, self.gic.mpidrs)
+        if name != "ICC_SGI1R_EL1":
+            targets = [target for target in targets if self.gic.group_of(intid, target) == 0]
+        self.send_sgi(source, intid, targets, now)
 
     def tell(self, now: int, vcpu: int, intid: int, action: str) -> None:
         """Emit an event, where anybody listens."""
@@ -200,7 +208,11 @@ class VirtualGic:
         if len(kept) + len(pending) > LIST_REGISTERS:
             controls |= HCR_NPIE
         listed = kept + pending[: LIST_REGISTERS - len(kept)]
-        self.held[vcpu] = sum(1 << i - FIRST_SPI for i in {*active, *listed} if i >= FIRST_SPI)
+        held = sum(1 << i - FIRST_SPI for i in {*active, *listed} if i >= FIRST_SPI)
+        if self.held[vcpu] & ~held & self.gic.shared_routes & self.gic.shared.pending:
+            self.gic.touch_all()  # a 1-of-N interrupt that was listed here may go to another
+            self.gic.dirty.discard(vcpu)
+        self.held[vcpu] = held
         return listed, controls
 
     def active_of(self, vcpu: int) -> tuple[int, int]:
@@ -212,9 +224,9 @@ class VirtualGic:
     def pending_of(self, vcpu: int) -> tuple[int, int]:
         """Bits of the private and of the shared interrupts that a vCPU may be given now."""
         private, shared = self.gic.deliverable(vcpu)
-        shared &= ~self.held_elsewhere(vcpu)
-        enabled = self.cpus[vcpu].gic.priorities.enabled
         choice = shared & self.gic.shared_routes
+        shared &= ~(choice & self.held_elsewhere(vcpu))
+        enabled = self.cpus[vcpu].gic.priorities.enabled
         for group, bank in ((0, ~self.gic.shared.group), (1, self.gic.shared.group)):
             if not enabled[group]:
                 shared &= ~(choice & bank)

@@ -18,6 +18,9 @@ from axlab.machine import descriptors as d
 from axlab.machine import memory_type, mmu
 
 SHAREABILITY = ("non-shareable", "reserved", "outer shareable", "inner shareable")
+OUTER_SHAREABLE = 2
+PAR_FAILED = 1 << 0
+PAR_RES1 = 1 << 11
 ACCESS_NAMES = {"r": "read", "w": "write", "x": "fetch"}
 
 
@@ -249,13 +252,13 @@ def address_translate(cpu: mmu.Mmu, va: int, stages: str, write: bool, el: int) 
     except mmu.TranslationFault as fault:
         if fault.kind == "external" or (stages == "1" and fault.stage == 2):
             raise
-        return PAR_FAILED | PAR_RES1 | fault.fsc << 1 | int(fault.s1ptw) << 8 | int(fault.stage == 2) << 9
+        return failed_par(fault)
     return kind << 56 | pa & d.ADDRESS_FIELD | PAR_RES1 | shareability(log, kind) << 7
 
 
-PAR_FAILED = 1 << 0
-PAR_RES1 = 1 << 11
-OUTER_SHAREABLE = 2
+def failed_par(fault: mmu.TranslationFault) -> int:
+    """PAR_EL1 with F = 1: what the fault was, and of which stage."""
+    return PAR_FAILED | PAR_RES1 | fault.fsc << 1 | int(fault.s1ptw) << 8 | int(fault.stage == 2) << 9
 
 
 def shareability(log: list[mmu.Fetch], kind: int) -> int:

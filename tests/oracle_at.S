@@ -1,4 +1,4 @@
-// Runs at EL2: reads records (12 doublewords), sets the registers, executes AT, notes PAR_EL1.
+// Runs at EL2: reads records (10 doublewords), sets the registers, executes AT, notes PAR_EL1.
         .equ RECORDS, 0x44000000
         .equ RESULTS, 0x46000000
         .global _start

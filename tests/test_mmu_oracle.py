@@ -24,7 +24,7 @@ TABLE_BYTES = 1 << 20
 RECORDS = 0x4400_0000
 NOWHERE = 0x70_0000_0000  # no memory, and no device, in QEMU and here
 EXCEPTION = 1 << 63 | 1  # with these bits it is no PAR_EL1, but twice the syndrome of an exception that AT took
-LEVEL = 3 << 1  # of a failed PAR_EL1's FST
+LEVEL, S1PTW, STAGE2 = 3 << 1, 1 << 8, 1 << 9  # of a failed PAR_EL1; the first two stand so in the doubled syndrome
 FAR_AWAY = 1 << 43  # neither, above it
 
 OPERATIONS = [(stages, el, write) for stages in ("1", "12") for el in (1, 0) for write in (False, True)]
@@ -166,11 +166,13 @@ def ask_axlab(memory: Memory, case: Case) -> int:
 
 def settle(par: int, ours: int) -> int:
     """QEMU's answer without what an implementation may choose, and without what QEMU 7.2 does wrong."""
-    if par & EXCEPTION == EXCEPTION:
-        return EXCEPTION | par & 0xBF << 1  # S1PTW and DFSC of the syndrome
     if par & 1:
-        s1ptw = par & 0x300 == 0x300
-        return par & ~LEVEL | ours & LEVEL if s1ptw else par  # QEMU reports the level of stage 1's walk, not stage 2's
+        marked = par & EXCEPTION == EXCEPTION
+        if marked:
+            par = EXCEPTION | par & 0xBF << 1  # S1PTW and DFSC of the syndrome
+        if par & S1PTW and (marked or par & STAGE2):
+            par = par & ~LEVEL | ours & LEVEL  # QEMU reports the level of stage 1's walk, not stage 2's
+        return par
     par &= ~(0b11 << 9)  # NS, and an implementation-defined bit
     if ours >> 56 < memory_type.FIRST_NORMAL:
         if par >> 56 < memory_type.FIRST_NORMAL:  # QEMU takes an inner Non-cacheable stage 2 for nGnRE

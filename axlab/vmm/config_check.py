@@ -90,8 +90,16 @@ def shown(value: object, key: Key | None = None) -> str:
         if value.bit_length() > 80:
             return f"a number of {value.bit_length()} bits"
         return f"{value:#x}" if key is None or key.style != "count" else str(value)
-    text = f'"{value}"' if isinstance(value, str) else str(value)
+    if isinstance(value, list):
+        text = f"[{', '.join(shown(item) for item in value[:9])}]"
+    else:
+        text = f'"{value}"' if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def counted(number: int, what: str) -> str:
+    """`1 field`, `2 fields`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 # --- reading ---------------------------------------------------------------------------------------
@@ -307,7 +315,7 @@ def checked_row(key: Key, row: object, path: KeyPath, report: Report) -> Any:
         return BAD
     if not key.shortest <= len(row) <= len(names):
         most = f" to {len(names)}" if len(names) > key.shortest else ""
-        report.error(path, f"{shown(row)} has {len(row)} fields; right is {key.shortest}{most}: [{', '.join(names)}]")
+        report.error(path, f"{shown(row)} has {counted(len(row), 'field')}; right is {key.shortest}{most}: [{', '.join(names)}]")
         return BAD
     places: dict[str, KeyPath] = {name: (*path, index) for index, name in enumerate(names)}
     return checked_fields(key, dict(zip(names, row, strict=False)), places, path, report)

@@ -14,7 +14,7 @@ from axlab.machine.memory_map import BOARD, Region
 from axlab.units import PAGE_SIZE, format_memory_size
 from axlab.vmm import config_schema as schema
 from axlab.vmm.config import Host, MemoryRegion, VmConfig
-from axlab.vmm.config_check import Report
+from axlab.vmm.config_check import Report, counted
 from axlab.vmm.passthrough import by_address, by_path, same_address
 
 REGIONS = ("kernel", "memory_regions")
@@ -57,7 +57,7 @@ def check_cpus(config: VmConfig, report: Report, host: Host) -> None:
         numbers = getattr(base, name)
         if numbers is not None and len(numbers) != base.cpu_num:
             report.error(("base", name),
-                         f"has {len(numbers)} elements for cpu_num = {base.cpu_num}; write one for every vCPU")
+                         f"has {counted(len(numbers), 'element')} for cpu_num = {base.cpu_num}; write one for every vCPU")
     ids = base.phys_cpu_ids or ()
     for index, mpidr in enumerate(ids):
         path = ("base", "phys_cpu_ids", index)

@@ -85,14 +85,14 @@ class Scanner:
         path: Path = ()
         for part in self.key_parts(stop="]"):
             path = self.entered((*path, part))
+            self.lines.setdefault(path, line)
         self.next += 2 if is_array else 1
         if is_array:
             if isinstance(path[-1], int):
                 path = path[:-1]
             self.array_tables[path] = self.array_tables.get(path, -1) + 1
-            self.lines.setdefault(path, line)
             path = (*path, self.array_tables[path])
-        self.lines.setdefault(path, line)
+            self.lines.setdefault(path, line)
         return path
 
     def entered(self, path: Path) -> Path:

@@ -34,30 +34,28 @@ def matcher_for(magics: AxLabMagics) -> Any:
         found = command_before(context.full_text, context.cursor_line, context.cursor_position)
         if found is None:
             return {"completions": []}
-        return {"completions": candidates(magics, *found, context.token), "suppress": True}
+        words, written = candidates(magics, *found)
+        # What IPython replaces is its own token, which may be only the end of the shell's word.
+        known = max(0, len(written) - len(context.token))
+        fitting = [word[known:] for word in words if word.startswith(written[:known])]
+        return {
+            "completions": [SimpleCompletion(word, type="axlab") for word in fitting],
+            "matched_fragment": written[known:],
+            "suppress": True,
+            "ordered": True,
+        }
 
     return axlab_matcher
 
 
-def candidates(magics: AxLabMagics, magic: str, command: str, token: str) -> list[SimpleCompletion]:
-    """What could stand at the end of a command, as replacements for IPython's `token`."""
+def candidates(magics: AxLabMagics, magic: str, command: str) -> tuple[list[str], str]:
+    """The words that could stand at the end of a command, and what is written of them already."""
     from axlab.notebook.lab_commands import names
 
     shell = magics.lab.shell
-    own = names() if magic == "axlab" else []
-    first = command.split(maxsplit=1)[:1]
-    whole = command
-    if magic == "vm" and not (first and first[0] in shell.tree.root.children and " " in command):
-        whole = f"vm {command}"
-    found = [(one.text, one.start) for one in shell.complete(whole, len(whole))]
-    if not command.strip() or (first and not command[len(first[0]) :]):
-        found += [(name, len(whole) - len(command.lstrip())) for name in own if name.startswith(command.strip())]
-    completions = []
-    for text, start in found:
-        written = whole[start:]
-        surplus = len(written) - len(token)
-        if surplus >= 0 and text.startswith(written[:surplus]):
-            completions.append(SimpleCompletion(text[surplus:], type="axlab"))
-        elif surplus < 0:
-            completions.append(SimpleCompletion(token[:-len(written) or None] + text, type="axlab"))
-    return completions
+    first, blank, _ = command.lstrip().partition(" ")
+    whole = command if magic == "axlab" or (blank and first in shell.tree.root.children) else f"vm {command}"
+    found = shell.complete(whole)
+    own = [name for name in names() if name.startswith(first)] if magic == "axlab" and not blank else []
+    written = whole[found[0].start :] if found else first
+    return sorted({one.text for one in found} | set(own)) if own else [one.text for one in found], written

@@ -45,6 +45,10 @@ class AxError(Exception):
             lines = [self.text, f"{caret} {where}{self.message}"]
         return "\n".join(lines + ([self.usage] if self.usage else []))
 
+    def _render_traceback_(self) -> list[str]:
+        """The lines that IPython shows instead of a traceback; they are a real error output."""
+        return [f"\x1b[31m{type(self).__name__}\x1b[0m", *str(self).splitlines()]
+
 
 class Refused(AxError):
     """The lifecycle table refuses an operation; the message is its verdict, the state is as it was."""

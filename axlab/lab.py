@@ -13,7 +13,7 @@ from axlab.errors import AxError, nearest
 from axlab.events import Observers
 from axlab.machine.board import Board
 from axlab.trace import Trace
-from axlab.units import Nanoseconds, parse_duration, parse_size
+from axlab.units import Nanoseconds, format_duration, parse_duration, parse_size
 from axlab.vmm.config import VmConfig, default_config, load_config
 from axlab.vmm.hypervisor import Hypervisor
 from axlab.vmm.vm import Vm
@@ -100,9 +100,8 @@ class Lab:
         path = Path(config)
         if path.suffix == ".toml":
             return self.hypervisor.create(load_config(path))
-        made = default_config(config)
-        made.base.id = next(n for n in range(257) if n not in self.hypervisor.vms)
-        return self.hypervisor.create(made)
+        free = next(number for number in range(257) if number not in self.hypervisor.vms)
+        return self.hypervisor.create(default_config(config, id=free))
 
     def vm(self, which: int | str) -> Vm:
         """A VM by id or by name. Raises `AxError`."""
@@ -129,6 +128,10 @@ class Lab:
     def now(self) -> Nanoseconds:
         """Virtual time since the lab was made."""
         return Nanoseconds(self.hypervisor.now)
+
+    def __repr__(self) -> str:
+        vms = len(self.hypervisor.vms)
+        return f"<Lab: {self.board.cpus} CPUs, {vms} VM{'s' * (vms != 1)}, at {format_duration(self.now)}>"
 
     def fingerprint(self) -> str:
         """A hash of all that has happened: equal runs have equal fingerprints."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from axlab.errors import display_width
-from axlab.shell.screen import as_seen
+from axlab.shell.screen import as_seen, terminal_text
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -112,6 +112,12 @@ def block_text(block: Block) -> str:
     if isinstance(block, Console):
         return as_seen(block.data.decode("utf-8", "replace")).rstrip("\n")
     return harmless(block.text).rstrip("\n")
+
+
+def harmless_console(data: bytes, terminal: bool) -> str:
+    """A piece of console output for a stream. A terminal gets colours and line drawing, nothing that answers back."""
+    text = data.decode("utf-8", "replace")
+    return terminal_text(text) if terminal else as_seen(text)
 
 
 def joined(blocks: list[Block]) -> list[Block]:

@@ -14,6 +14,7 @@ SEQUENCE = re.compile(
     r"|\x1b[ -/]*[0-~]?"  # other escapes
     r"|\x9b[0-9;?<=>]*[ -/]*[@-~]"
 )
+UNSAFE = re.compile(r"[\x00-\x07\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]|\x1b(?!\[[0-9;]*[mK])")
 INVISIBLE = re.compile(r"[\x00-\x07\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -21,6 +22,12 @@ def as_seen(text: str) -> str:
     """Lines as they stand after carriage returns and backspaces, without any control sequence."""
     text = SEQUENCE.sub(lambda match: "\x11K" if match[2] == "K" else "", text.replace("\x11", ""))
     return "\n".join(_line(line) for line in text.split("\n"))
+
+
+def terminal_text(text: str) -> str:
+    """Output for a live terminal: colours (SGR) and erasing stay, every other sequence and control goes."""
+    kept = SEQUENCE.sub(lambda match: match[0] if match[2] in ("m", "K") and match[0][0] == "\x1b" else "", text)
+    return UNSAFE.sub("", kept)
 
 
 def _line(line: str) -> str:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
-from typing import cast
 
-from lark import Lark, Token, Transformer
+from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput
 
 from axlab.errors import AxError, display_width
@@ -125,46 +124,38 @@ DECODE = {
 }
 
 
-Parsed = list[tuple[list[Word], Redirection | None]]
-
-
-class _Builder(Transformer[Token, Parsed]):
-    """The parse tree as words and commands."""
-
-    def word(self, pieces: list[Token]) -> Word:
-        text = "".join(DECODE[piece.type](str(piece)) for piece in pieces)
-        start, end = pieces[0].start_pos, pieces[-1].end_pos
-        assert start is not None and end is not None
-        return Word(text, start, end)
-
-    def redirection(self, parts: list[Token | Word]) -> Redirection:
-        target = parts[-1]
-        assert isinstance(target, Word)
-        return Redirection(target, append=parts[0] == ">>")
-
-    def command(self, parts: list[Word | Redirection]) -> tuple[list[Word], Redirection | None]:
-        last = parts[-1]
-        words = [part for part in parts if isinstance(part, Word)]
-        return words, last if isinstance(last, Redirection) else None
-
-    def script(self, commands: Parsed) -> Parsed:
-        return commands
-
-
 @functools.cache
 def _parser() -> Lark:
-    builder = _Builder()  # type: ignore[no-untyped-call]
-    return Lark(read_grammar("shell.lark"), start="script", parser="lalr", transformer=builder)
+    return Lark(read_grammar("shell.lark"), start="script", parser="lalr")
 
 
 def parse(text: str, name: str = "") -> list[CommandLine]:
     """All commands of `text`. Raises AxError for an open quote, a trailing backslash or a stray `>`."""
     source = Source(text, name)
     try:
-        commands = cast(Parsed, _parser().parse(text))
+        script = _parser().parse(text)
     except UnexpectedInput as error:
         raise _explained(source, error) from None
-    return [CommandLine(tuple(words), source, redirection) for words, redirection in commands]
+    return [_command(tree, source) for tree in script.children if isinstance(tree, Tree)]
+
+
+def _command(tree: Tree[Token], source: Source) -> CommandLine:
+    parts = [part for part in tree.children if isinstance(part, Tree)]
+    redirection = _redirection(parts.pop()) if parts[-1].data == "redirection" else None
+    return CommandLine(tuple(_word(part) for part in parts), source, redirection)
+
+
+def _redirection(tree: Tree[Token]) -> Redirection:
+    arrow, target = tree.children
+    assert isinstance(target, Tree)
+    return Redirection(_word(target), append=arrow == ">>")
+
+
+def _word(tree: Tree[Token]) -> Word:
+    pieces = [piece for piece in tree.children if isinstance(piece, Token)]
+    start, end = pieces[0].start_pos, pieces[-1].end_pos
+    assert start is not None and end is not None
+    return Word("".join(DECODE[piece.type](str(piece)) for piece in pieces), start, end)
 
 
 def _explained(source: Source, error: UnexpectedInput) -> AxError:

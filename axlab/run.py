@@ -1,0 +1,335 @@
+"""`axlab run`: boot guests, stream their consoles, obey a script of --expect and --send.
+
+Standard output carries console bytes and nothing else; messages go to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from axlab.cli import DONE, FAILED, INTERRUPTED
+from axlab.errors import AxError
+from axlab.events import Console, Event
+from axlab.lab import Lab
+from axlab.literals import unescape_literal
+from axlab.shell.commands_create import configuration
+from axlab.shell.running import GONE, advance
+from axlab.units import format_duration
+from axlab.vmm.config import ConfigError, VmConfig
+
+
+@dataclass(frozen=True)
+class Step:
+    """One `--expect` or `--send`: `vm` is the id that its prefix named, or -1 for whichever."""
+
+    kind: str
+    text: bytes
+    vm: int = -1
+
+    def __str__(self) -> str:
+        return f"--{self.kind} {self.text.decode('utf-8', 'backslashreplace')!r}"
+
+
+class Script:
+    """The steps, and how far the run has come with them. It watches the consoles as an observer.
+
+    A text is looked for in what was printed after the one before it was found, on the console that
+    the step names or on any. `last` is the VM that printed it, to whom a `--send` without a name goes.
+    """
+
+    def __init__(self, steps: list[Step], first: int) -> None:
+        self.steps = deque(steps)
+        self.unread: dict[int, bytes] = {}
+        self.last = first
+        self.expects = sum(step.kind == "expect" for step in steps)
+
+    def observe(self, event: Event) -> None:
+        if isinstance(event, Console) and event.direction == "output" and self.steps:
+            self.unread[event.vm] = self.unread.get(event.vm, b"") + event.data
+            self.match()
+
+    def match(self) -> None:
+        """Take every `--expect` off the front whose text has been printed."""
+        while self.steps and self.steps[0].kind == "expect" and self._found(self.steps[0]):
+            self.steps.popleft()
+
+    def _found(self, step: Step) -> bool:
+        for vm in [vm for vm in self.unread if step.vm in (-1, vm)]:
+            before, found, behind = self.unread[vm].partition(step.text) if step.text else (b"", b"", self.unread[vm])
+            if found or not step.text:
+                self.unread[vm] = behind
+                self.last = vm
+                return True
+            self.unread[vm] = before[-len(step.text) :]  # only a tail can still become part of a match
+        return not step.text
+
+    @property
+    def sends(self) -> bool:
+        """Whether it is time to type something."""
+        return bool(self.steps) and self.steps[0].kind == "send"
+
+    @property
+    def awaited(self) -> Step | None:
+        """What is being waited for, or was when the run ended."""
+        return next((step for step in self.steps if step.kind == "expect"), None)
+
+
+class Output:
+    """Console bytes to standard output; with several VMs, whole lines behind their names."""
+
+    def __init__(self, stream: BinaryIO, names: dict[int, str]) -> None:
+        self.stream = stream
+        self.names = names
+        self.lines: dict[int, bytes] = {}
+        self.broken = False
+        self.unflushed = False
+
+    def observe(self, event: Event) -> None:
+        if isinstance(event, Console) and event.direction == "output" and not self.broken:
+            try:
+                self._write(event.vm, event.data)
+            except BrokenPipeError:
+                self.broken = True
+
+    def _write(self, vm: int, data: bytes) -> None:
+        if len(self.names) > 1:
+            *whole, rest = (self.lines.get(vm, b"") + data).split(b"\n")
+            self.lines[vm] = rest
+            data = b"".join(self._prefix(vm) + line + b"\n" for line in whole)
+        if data:
+            self.stream.write(data)
+            self.unflushed = True
+
+    def _prefix(self, vm: int) -> bytes:
+        return f"{self.names.get(vm, vm)}| ".encode()
+
+    def flush(self) -> None:
+        """Let the reader see all that was printed."""
+        if self.unflushed and not self.broken:
+            self.unflushed = False
+            try:
+                self.stream.flush()
+            except BrokenPipeError:
+                self.broken = True
+
+    def end(self) -> None:
+        """The last lines, which no newline has ended."""
+        for vm, line in self.lines.items():
+            if line and not self.broken:
+                self.stream.write(self._prefix(vm) + line + b"\n")
+                self.unflushed = True
+        self.flush()
+
+
+def read_steps(given: list[tuple[str, str]], names: dict[int, str]) -> list[Step]:
+    """The script as it was given; a prefix `name:` counts only where a VM of that name exists."""
+    ids = {name: number for number, name in names.items()}
+    steps = []
+    for kind, text in given:
+        name, colon, rest = text.partition(":")
+        vm = ids.get(name, -1) if colon else -1
+        steps.append(Step(kind, unescape_literal(rest if vm >= 0 else text), vm))
+    return steps
+
+
+def read_configs(targets: list[str]) -> list[VmConfig]:
+    """The configurations of all targets. Raises AxError that holds what is wrong with each of them."""
+    configs: list[VmConfig] = []
+    problems: list[str] = []
+    for target in targets:
+        try:
+            config, warnings = configuration(target, (Path.cwd(),), _Taken(configs))
+            configs.append(config)
+            for warning in warnings:
+                print(f"axlab: {warning}", file=sys.stderr)
+        except ConfigError as error:
+            problems += [str(finding) for finding in error.findings]
+        except AxError as error:
+            problems.append(str(error) if target in str(error) else f"{target}: {error}")
+        except OSError as error:
+            problems.append(f"{target}: {(error.strerror or str(error)).lower()}")
+    if problems:
+        raise AxError("\naxlab: ".join(problems))
+    return configs
+
+
+class _Taken:
+    """The ids and names of configurations, as `configuration` asks a VM list for them."""
+
+    def __init__(self, configs: list[VmConfig]) -> None:
+        self.configs = configs
+
+    def __contains__(self, number: object) -> bool:
+        return any(config.base.id == number for config in self.configs)
+
+    def __iter__(self) -> Any:
+        return iter(config.base for config in self.configs)
+
+
+@dataclass
+class Ended:
+    """How the run ended: the exit status, and what is said of it."""
+
+    status: int
+    message: str = ""
+
+
+def drive(lab: Lab, script: Script, output: Output, limit: int | None, max_instructions: int | None) -> Ended:
+    """Run until the script is done, every VM has ended, or a limit."""
+    hypervisor = lab.hypervisor
+    vms = list(hypervisor.vms)
+    deadline = None if limit is None else hypervisor.now + limit
+    scripted = bool(script.expects)
+
+    def pause() -> bool:
+        output.flush()
+        return output.broken or script.sends or done() or all(vm.state in GONE for vm in vms)
+
+    def done() -> bool:
+        return scripted and not script.steps
+
+    while True:
+        while script.sends:
+            send(lab, script)
+            script.match()
+        if done() and not any(vm.console.pending for vm in vms if vm.state not in GONE):
+            return Ended(DONE)
+        left = None if max_instructions is None else max_instructions - executed(vms)
+        if left is not None and left <= 0:
+            return Ended(FAILED, f"the limit of {max_instructions} instructions was reached{waiting(script)}")
+        span = None if deadline is None else deadline - hypervisor.now
+        stop = pause if not done() else taken(vms)
+        why = advance(hypervisor, span, stop, left)
+        if output.broken:
+            raise BrokenPipeError
+        if why == "interrupted":
+            return Ended(INTERRUPTED, f"interrupted{waiting(script)}")
+        if all(vm.state in GONE for vm in vms):
+            return after_the_end(vms, script)
+        if why == "idle":
+            return Ended(DONE) if done() else Ended(FAILED, asleep(vms) + waiting(script))
+        if why == "time":
+            passed = format_duration(limit or 0)
+            return Ended(DONE) if done() else Ended(FAILED, f"{passed} of virtual time have passed{waiting(script)}")
+
+
+def taken(vms: list[Any]) -> Callable[[], bool]:
+    """A condition: the guests have taken all that was typed, or are no more."""
+    return lambda: not any(vm.console.pending for vm in vms if vm.state not in GONE)
+
+
+def send(lab: Lab, script: Script) -> None:
+    """Type the text of the step at the front."""
+    step = script.steps.popleft()
+    vm = lab.hypervisor.vms.get(step.vm if step.vm >= 0 else script.last)
+    if vm is not None and vm.state not in GONE:
+        lab.hypervisor.console_input(vm, step.text)
+
+
+def executed(vms: list[Any]) -> int:
+    """Guest instructions of all VMs so far."""
+    return sum(vcpu.instructions for vm in vms for vcpu in vm.vcpus)
+
+
+def waiting(script: Script) -> str:
+    step = script.awaited
+    return f"; still waiting for {step}" if step else ""
+
+
+def asleep(vms: list[Any]) -> str:
+    names = ", ".join(vm.name for vm in vms if vm.state not in GONE)
+    return f"{names}: asleep, and nothing is going to wake it"
+
+
+def after_the_end(vms: list[Any], script: Script) -> Ended:
+    """Every VM has ended: cleanly or not, and with or without what the script waits for."""
+    faults = [f"{vm.name}: {vm.fault or vm.reason}" for vm in vms if vm.state == "Failed"]
+    if script.expects and script.awaited is None:
+        return Ended(DONE)
+    if faults:
+        return Ended(FAILED, "; ".join(faults) + waiting(script))
+    if script.awaited:
+        return Ended(FAILED, f"every VM has stopped{waiting(script)}")
+    return Ended(DONE)
+
+
+def statistics(lab: Lab, seconds: float) -> dict[str, Any]:
+    """What `--stats` writes."""
+    vms = list(lab.hypervisor.vms)
+    exits: dict[str, int] = {}
+    for vm in vms:
+        for reason, number in vm.exits.items():
+            exits[reason] = exits.get(reason, 0) + number
+    return {
+        "instructions": executed(vms),
+        "cpu_seconds": round(seconds, 6),
+        "virtual_ns": lab.hypervisor.now,
+        "exits": dict(sorted(exits.items())),
+        "vms": [
+            {
+                "id": vm.id,
+                "name": vm.name,
+                "state": str(vm.state),
+                "reason": str(vm.fault or vm.reason),
+                "vcpus": [
+                    {"id": vcpu.id, "instructions": vcpu.instructions, "exits": sum(vcpu.exits.values())}
+                    for vcpu in vm.vcpus
+                ],
+            }
+            for vm in vms
+        ],
+    }
+
+
+def write_json(name: str, data: dict[str, Any]) -> None:
+    try:
+        Path(name).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise AxError(f"{name}: {(error.strerror or str(error)).lower()}") from None
+
+
+def made_lab(configs: list[VmConfig]) -> Lab:
+    """A private lab whose board has the GIC that the guests were configured for."""
+    versions = {config.axlab.gic_version for config in configs}
+    return Lab(gic_version=versions.pop()) if len(versions) == 1 else Lab()
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """`axlab run` with its arguments read. Returns the exit status; raises AxError for wrong files."""
+    configs = read_configs(arguments.targets)
+    lab = made_lab(configs)
+    level = arguments.trace_level or ("events" if arguments.trace or arguments.fingerprint else "off")
+    lab.trace.recorder.level = level
+    if level == "off" and not arguments.fingerprint:
+        lab.events.remove(lab.trace.recorder)
+    vms = [lab.hypervisor.create(config) for config in configs]
+    names = {vm.id: vm.name for vm in vms}
+    output = Output(sys.stdout.buffer, names)
+    script = Script(read_steps(arguments.steps, names), vms[0].id)
+    for observer in (output.observe, script.observe):
+        lab.events.add(observer)
+    began = time.process_time()
+    ended = Ended(FAILED, "the run broke off")
+    try:
+        for vm in vms:
+            lab.hypervisor.start(vm)
+        ended = drive(lab, script, output, arguments.limit, arguments.max_instructions)
+        output.end()
+    finally:
+        if arguments.stats:
+            write_json(arguments.stats, statistics(lab, time.process_time() - began))
+        if arguments.trace:
+            lab.trace.save(arguments.trace)
+    if ended.message:
+        print(f"axlab: {ended.message}", file=sys.stderr)
+    if arguments.fingerprint:
+        print(lab.fingerprint(), file=sys.stderr)
+    return ended.status

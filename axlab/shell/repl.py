@@ -1,0 +1,108 @@
+"""The shell at a terminal, and for scripts: whoever reads lines and prints results.
+
+At a terminal it is live: while a person types, the machine runs, never ahead of the wall clock.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, TextIO
+
+from axlab.errors import AxError
+from axlab.shell import render
+from axlab.shell.render import Block
+from axlab.shell.results import ExitResult, Result, ScriptResult
+from axlab.shell.shell import FAILED, PROMPT, WRONG
+
+if TYPE_CHECKING:
+    from axlab.shell.shell import Shell
+
+__all__ = ["PROMPT", "Printer", "interact", "run_lines", "run_text"]
+
+
+class Printer:
+    """Prints blocks as they come. Pieces of a console are continued where they left off.
+
+    `colour` draws lines in the colour of their sign.
+    """
+
+    def __init__(self, stream: TextIO, colour: bool = False) -> None:
+        self.stream = stream
+        self.colour = colour
+        self.column_open = False  # the last console piece did not end its line
+        self.console = ""
+
+    def __call__(self, block: Block) -> None:
+        if isinstance(block, render.Console):
+            self._console(block)
+            return
+        self.end_line()
+        text = render.block_text(block)
+        print(render.coloured(text) if self.colour else text, file=self.stream, flush=True)
+
+    def _console(self, block: render.Console) -> None:
+        if block.name != self.console:
+            self.end_line()
+            self.console = block.name
+        text = render.harmless_console(block.data, self.colour)
+        self.stream.write(text)
+        self.column_open = not text.endswith("\n") if text else self.column_open
+        self.stream.flush()
+
+    def end_line(self) -> None:
+        """End a line that a console left open."""
+        if self.column_open:
+            print(file=self.stream)
+        self.column_open = False
+        self.console = ""
+
+
+def say_error(error: AxError, printer: Printer) -> None:
+    printer.end_line()
+    text = render.harmless(str(error))
+    print(f"\x1b[31m{text}\x1b[0m" if printer.colour else text, file=sys.stderr, flush=True)
+
+
+def run_text(shell: Shell, text: str, name: str = "") -> int:
+    """Run a script: all of it, also after a failed command. Returns the exit status; 2 and nothing run if wrong."""
+    printer = Printer(sys.stdout, sys.stdout.isatty())
+    try:
+        result = shell.run_script(text, name, printer)
+    except AxError as error:
+        say_error(error, printer)
+        return WRONG
+    printer.end_line()
+    return result.status
+
+
+def run_lines(shell: Shell, lines: Iterable[str]) -> int:
+    """Run lines as they come, from a pipe. Returns the worst status, or that of `exit`."""
+    printer = Printer(sys.stdout, sys.stdout.isatty())
+    status = 0
+    for line in lines:
+        try:
+            result = shell.execute(line, printer)
+        except AxError as error:
+            say_error(error, printer)
+            status = WRONG
+            continue
+        printer.end_line()
+        if (ended := exit_status(result)) is not None:
+            return ended
+        status = status or (0 if result.ok else FAILED)
+    return status
+
+
+def exit_status(result: Result) -> int | None:
+    """The status if the result is, or ends with, an `exit`."""
+    if isinstance(result, ScriptResult) and result.results:
+        result = result.results[-1]
+    return result.status if isinstance(result, ExitResult) else None
+
+
+def interact(shell: Shell) -> int:
+    """Read lines at the terminal, with editing, history, completion and live guests, until exit or end of input."""
+    from axlab.shell.terminal import Terminal
+
+    return Terminal(shell).run()

@@ -1,0 +1,201 @@
+"""The shell at a terminal: line editing, history, completion, and guests that run while a person types.
+
+This is the edge where the wall clock is read: the machine is advanced in small steps, never beyond
+the time that has really passed. No layer below knows of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import CompleteEvent, Completer
+from prompt_toolkit.completion import Completion as MenuEntry
+from prompt_toolkit.document import Document
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.input import create_input
+from prompt_toolkit.keys import Keys
+from prompt_toolkit.patch_stdout import patch_stdout
+
+from axlab.errors import AxError
+from axlab.events import Console as ConsoleEvent
+from axlab.events import Event
+from axlab.shell import render
+from axlab.shell.commands_console import ConsoleResult
+from axlab.shell.commands_shell import ClearResult
+from axlab.shell.repl import Printer, exit_status, say_error
+from axlab.shell.results import Result
+from axlab.shell.shell import PROMPT
+from axlab.units import TIME_UNITS
+
+if TYPE_CHECKING:
+    from axlab.shell.shell import Shell
+
+HISTORY_FILE = ".axlab_history"
+STEP = 5 * TIME_UNITS["ms"]  # of virtual time between two looks at the keyboard
+PATIENCE = 0.02  # seconds that one step may really take
+LAG = 0.25  # seconds behind the wall clock after which the guests no longer try to catch up
+LEAVE = Keys.ControlSquareClose
+
+
+class Pace:
+    """How far virtual time may go: as far as real time has gone since `restart`."""
+
+    def __init__(self, now: int) -> None:
+        self.restart(now)
+
+    def restart(self, now: int) -> None:
+        self.began, self.wall = now, time.monotonic()
+
+    def goal(self, now: int) -> int:
+        """The virtual time that is due; a machine that is too slow is forgiven its lag."""
+        due = self.began + int((time.monotonic() - self.wall) * TIME_UNITS["s"])
+        if due - now > LAG * TIME_UNITS["s"] or due < now:
+            self.restart(now)
+            return now + STEP if due > now else now
+        return min(due, now + STEP)
+
+
+class Words(Completer):
+    """The shell's completion, for prompt_toolkit."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[MenuEntry]:
+        cursor = document.cursor_position
+        for one in self.shell.complete(document.text, cursor):
+            yield MenuEntry(one.text, one.start - cursor, display=one.display, display_meta=one.meta)
+
+
+class Terminal:
+    """One session at a terminal."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+        self.printer = Printer(sys.stdout, colour="NO_COLOR" not in os.environ)
+        self.waiting: list[tuple[int, bytes]] = []  # console output that is not shown yet
+        self.quiet: set[int] = set()  # VMs whose output a running command shows itself
+        self.attached = -1
+
+    def run(self) -> int:
+        """Until `exit` or end of input. Returns the exit status."""
+        observer = self.observe
+        self.shell.live = True
+        self.shell.lab.events.add(observer)
+        try:
+            return asyncio.run(self.main())
+        finally:
+            self.shell.lab.events.remove(observer)
+            self.shell.live = False
+
+    def observe(self, event: Event) -> None:
+        if isinstance(event, ConsoleEvent) and event.direction == "output":
+            self.waiting.append((event.vm, event.data))
+
+    async def main(self) -> int:
+        session: PromptSession[str] = PromptSession(
+            history=self.history(), completer=Words(self.shell), complete_while_typing=False
+        )
+        with patch_stdout(raw=True):
+            self.printer.stream = sys.stdout
+            machine = asyncio.create_task(self.live())
+            try:
+                while True:
+                    try:
+                        line = await session.prompt_async(PROMPT)
+                    except KeyboardInterrupt:
+                        continue
+                    except EOFError:
+                        return 0
+                    if (status := await self.obey(line)) is not None:
+                        return status
+            finally:
+                machine.cancel()
+
+    def history(self) -> History:
+        """Lines of earlier sessions: a file in the lab's folder, where one can be written."""
+        path = os.path.join(self.shell.files.root, HISTORY_FILE)
+        if os.path.islink(path) or not os.access(self.shell.files.root, os.W_OK):
+            return InMemoryHistory()
+        return FileHistory(path)
+
+    async def obey(self, line: str) -> int | None:
+        """Run a line; returns the status if the session is over."""
+        try:
+            result = self.shell.execute(line, self.show)
+        except AxError as error:
+            say_error(error, self.printer)
+            return None
+        self.printer.end_line()
+        if isinstance(result, ClearResult):
+            self.printer.stream.write("\x1b[2J\x1b[H")
+        elif isinstance(result, ConsoleResult) and result.interactive and result.ok:
+            await self.attach(result)
+        return exit_status(result) if isinstance(result, Result) else None
+
+    def show(self, block: render.Block) -> None:
+        """A block of a command's; the console output in it was observed, too, and is not shown twice."""
+        if isinstance(block, render.Console):
+            self.waiting.clear()
+        self.printer(block)
+
+    async def live(self) -> None:
+        """Advance the machine while the person types, and show what the guests print."""
+        hypervisor = self.shell.lab.hypervisor
+        pace = Pace(hypervisor.now)
+        while True:
+            if hypervisor.running_vms:
+                until, began = pace.goal(hypervisor.now), time.monotonic()
+                if until > hypervisor.now:
+                    why = hypervisor.advance(until, stop=lambda began=began: time.monotonic() - began > PATIENCE)
+                    if why == "idle":
+                        pace.restart(hypervisor.now)
+            else:
+                pace.restart(hypervisor.now)
+            self.print_waiting()
+            await asyncio.sleep(0.01)
+
+    def print_waiting(self) -> None:
+        """Show console output: of the attached VM as it is, of others line by line behind their names."""
+        waiting, self.waiting = self.waiting, []
+        for number, data in waiting:
+            vm = self.shell.lab.hypervisor.vms.get(number)
+            if self.attached < 0:
+                self.printer(render.Console(vm.name if vm else f"VM[{number}]", data))
+            elif number == self.attached:
+                write_through(data)
+
+    async def attach(self, console: ConsoleResult) -> None:
+        """Be the VM's terminal until Ctrl-] is pressed."""
+        hypervisor = self.shell.lab.hypervisor
+        vm = hypervisor.vms.get(console.vm)
+        print(f"Connected to VM[{console.vm}] {render.harmless(console.name)}; Ctrl-] leaves", flush=True)
+        keyboard, left = create_input(), asyncio.Event()
+
+        def typed() -> None:
+            for key in keyboard.read_keys():
+                if key.key == LEAVE or vm is None:
+                    left.set()
+                else:
+                    hypervisor.console_input(vm, key.data.encode())
+
+        self.attached = console.vm
+        try:
+            with keyboard.raw_mode(), keyboard.attach(typed):
+                await left.wait()
+        finally:
+            self.attached = -1
+        print(f"\nDisconnected from VM[{console.vm}]", flush=True)
+
+
+def write_through(data: bytes) -> None:
+    """Bytes for the person's own terminal, which the attached guest may control."""
+    stream: Any = sys.__stdout__
+    stream.buffer.write(data)
+    stream.buffer.flush()

@@ -21,8 +21,7 @@ def data_size(sf: int) -> int:
 
 def sign_extend(value: int, width: int) -> int:
     """The low `width` bits of `value` as a two's complement number, which may be negative."""
-    value &= (1 << width) - 1
-    return value - (1 << width) if value >> width - 1 else value
+    return (value & (1 << width) - 1 ^ 1 << width - 1) - (1 << width - 1)
 
 
 def rotate_right(value: int, amount: int, width: int) -> int:

@@ -95,7 +95,9 @@ class Reader:
     def expression(self, what: str = "a number") -> Expression:
         """Take a value, with `#` or without; never the name of a register."""
         item = self.item()
-        if item is None or item.expression is None or item.kind == "literal" or is_register(item.name):
+        if item is None or item.expression is None or item.kind == "literal":
+            raise self.wrong(f"expected {what}")
+        if is_register(item.name) and item.expression.name not in self.scope:
             raise self.wrong(f"expected {what}")
         self.position += 1
         return item.expression

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cpu_stub import MmuState
+from mmu_tables import MmuState
 
 from axlab.machine import descriptors, memory_type, mmu, walks
 from axlab.machine.memory import Memory
@@ -65,8 +65,11 @@ def stage2_descriptor(draw: random.Random) -> int:
 
 
 def tables(draw: random.Random) -> bytes:
+    """Tables of stage 1, then of stage 2, drawn from a stock of descriptors."""
     entries = TABLE_BYTES // 8
-    words = [stage1_descriptor(draw) for _ in range(entries)] + [stage2_descriptor(draw) for _ in range(entries)]
+    words: list[int] = []
+    for make in (stage1_descriptor, stage2_descriptor):
+        words += draw.choices([make(draw) for _ in range(entries // 16)], k=entries)
     return struct.pack(f"<{2 * entries}Q", *words)
 
 

@@ -182,8 +182,11 @@ class Assembly:
         width = 4 if name == "ldrsw" else LITERAL_WIDTHS[register[0]]
         program = self.program
         new = Literal(node, width, program.order, program.here(), line, statement)
-        depends = {symbol for symbol in node.symbols() if symbol == "." or symbol[0].isdigit() or symbol in program.constants}
-        key = f"{written(node)} {program.order if depends else ''}"
+        if program.is_constant(node):
+            key = str(evaluate(node, program.scope()))
+        else:
+            changing = any(symbol == "." or symbol[0].isdigit() or symbol in program.constants for symbol in node.symbols())
+            key = f"{written(node)} {program.order if changing else ''}"
         return program.current.pool.setdefault((width, key), new)
 
     # ---- Second pass

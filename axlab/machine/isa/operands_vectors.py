@@ -66,7 +66,9 @@ def lane_shape(imm5: int, q: int) -> str | None:
 def shift_shape(immh: int, q: int, scalar: int) -> str | None:
     """The operands of a shift by an immediate: the highest bit of immh is the size."""
     size = immh.bit_length() - 1
-    return None if size < 0 else LETTERS[size] if scalar else ARRANGEMENTS[size, q]
+    if scalar:
+        return "d" if q and size == 3 else None
+    return None if size < 0 else ARRANGEMENTS[size, q]
 
 
 def half_shape(immh: int, q: int) -> str | None:

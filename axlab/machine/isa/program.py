@@ -100,6 +100,13 @@ class Program:
         """What symbols mean at this statement."""
         return Scope(self, self.order, self.here())
 
+    def is_constant(self, node: Expression, depth: int = 0) -> bool:
+        """Whether an expression needs no addresses, only numbers that are known already."""
+        return depth < 50 and all(
+            symbol in self.constants and self.is_constant(self.constants[symbol][-1].expression, depth + 1)
+            for symbol in node.symbols()
+        )
+
     def define(self, name: str) -> None:
         """A label here."""
         section = self.current

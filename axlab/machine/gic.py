@@ -32,6 +32,7 @@ class Gic:
 
     `routed` has the bits of the SPIs that go to each CPU, `shared_routes` of those that any of several may take.
     `dirty` collects the CPUs for which something may have changed; whoever delivers interrupts empties it.
+    `sent`, where it is a list, gets the target and INTID of each SGI.
     """
 
     def __init__(self, version: int = 3, cpus: int = 1, spis: int = 256, mpidrs: Iterable[int] | None = None) -> None:
@@ -48,6 +49,7 @@ class Gic:
         self.shared.implemented = (1 << spis) - 1
         self.interfaces = [Priorities() for _ in range(cpus)]
         self.dirty: set[int] = set()
+        self.sent: list[tuple[int, int]] | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -141,6 +143,8 @@ class Gic:
             if self.version == 2:
                 self.sgi_sources[target][intid] |= 1 << source
             self.pulse(intid, target)
+            if self.sent is not None:
+                self.sent.append((target, intid))
 
     # Delivery
 

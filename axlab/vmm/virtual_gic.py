@@ -79,6 +79,7 @@ class VirtualGic:
         vm: int = -1,
     ) -> None:
         self.gic = Gic(version, len(cpus), spis, mpidrs)
+        self.gic.sent = []
         self.cpus = cpus
         self.observers = observers
         self.vm = vm
@@ -133,9 +134,8 @@ class VirtualGic:
 
     def send_sgi(self, source: int, intid: int, targets: Iterable[int], now: int = 0) -> None:
         """A vCPU sends a software-generated interrupt to others."""
-        for target in targets:
-            self.gic.send_sgi(source, intid, [target])
-            self.tell(now, target, intid, "raised")
+        self.gic.send_sgi(source, intid, targets)
+        self.tell_sent(now)
 
     def write_sgi_register(self, source: int, value: int, now: int = 0, name: str = "ICC_SGI1R_EL1") -> None:
         """`source` wrote a register that sends SGIs, which trapped.
@@ -153,6 +153,13 @@ class VirtualGic:
         """Emit an event, where anybody listens."""
         if self.observers is not None and self.observers.observers:
             self.observers.emit(Interrupt(now, self.vm, vcpu, intid, action))
+
+    def tell_sent(self, now: int) -> None:
+        """Events for the SGIs that were sent, also those by GICD_SGIR."""
+        if self.gic.sent:
+            for target, intid in self.gic.sent:
+                self.tell(now, target, intid, "raised")
+            self.gic.sent = []
 
     # Delivery
 
@@ -182,6 +189,7 @@ class VirtualGic:
         if vcpu not in self.gic.dirty and not cpu.gic.stale:
             return
         self.gic.dirty.discard(vcpu)
+        self.tell_sent(cpu.now if now is None else now)
         listed, controls = self.choose(vcpu)
         lrs = [self.entry(vcpu, intid) for intid in listed]
         self.tell_injected(vcpu, lrs, cpu.now if now is None else now)
@@ -342,6 +350,7 @@ class VirtualGic:
             return
         if cpu.gic.find_active(value) is not None:
             release(cpu, cpu.gic.deactivate(value, cpu.now))
+            self.sync(vcpu)
         elif value & 0xFF_FFFF < 1020:
             self.gic.deactivate(vcpu, value)
 

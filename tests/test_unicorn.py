@@ -52,4 +52,6 @@ def test_random_blocks_do_what_unicorn_does(volume: Callable[[int], int]) -> Non
 
 
 def test_straight_code_is_what_the_blocks_are_made_of() -> None:
-    assert {"ADD_imm", "LDR_imm_uoffset", "LDXR", "ADD_vector", "LDn_multiple", "CASP"} <= {row.name for row in STRAIGHT}
+    assert {"ADD_imm", "LDR_imm_uoffset", "LDXR", "ADD_vector", "LDn_multiple", "CASP"} <= {
+        row.name for row in STRAIGHT
+    }

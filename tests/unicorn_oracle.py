@@ -208,7 +208,11 @@ class Pair:
                 continue
             if is_memory(row):
                 values["rn"] = POINTER
-                for name, value in (("rm", 31), ("imm9", values.get("imm9", 0) & ~15), ("imm7", values.get("imm7", 0) & ~3)):
+                for name, value in (
+                    ("rm", 31),
+                    ("imm9", values.get("imm9", 0) & ~15),
+                    ("imm7", values.get("imm7", 0) & ~3),
+                ):
                     if name in values:
                         values[name] = value
                 if "XR" in row.name or "XP" in row.name:  # whether sizes may be mixed is left open: all are 8 bytes

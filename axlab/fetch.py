@@ -36,10 +36,17 @@ class Guest:
 
 
 GUESTS = {
-    "u-boot": Guest("U-Boot for QEMU's virt board", "u-boot-qemu", "usr/lib/u-boot/qemu_arm64/u-boot.bin",
-                    "u-boot.bin", "u-boot"),
-    "debian-kernel": Guest("Debian's Linux kernel for clouds", "linux-image-cloud-arm64", "boot/vmlinuz-*",
-                           "vmlinuz", "linux", real="linux-image-"),
+    "u-boot": Guest(
+        "U-Boot for QEMU's virt board", "u-boot-qemu", "usr/lib/u-boot/qemu_arm64/u-boot.bin", "u-boot.bin", "u-boot"
+    ),
+    "debian-kernel": Guest(
+        "Debian's Linux kernel for clouds",
+        "linux-image-cloud-arm64",
+        "boot/vmlinuz-*",
+        "vmlinuz",
+        "linux",
+        real="linux-image-",
+    ),
 }
 Progress = Callable[[str], None]
 
@@ -47,8 +54,9 @@ Progress = Callable[[str], None]
 def fetch(what: str, folder: str | Path = ".", progress: Progress = print) -> list[Path]:
     """Download a guest into a folder; the files written: the image and its configuration. Raises `AxError`."""
     if what not in GUESTS:
-        raise AxError(f"{what!r} is nothing that can be fetched{nearest(what, list(GUESTS))}; "
-                      f"there is {', '.join(GUESTS)}")
+        raise AxError(
+            f"{what!r} is nothing that can be fetched{nearest(what, list(GUESTS))}; there is {', '.join(GUESTS)}"
+        )
     guest = GUESTS[what]
     folder = Path(folder)
     try:
@@ -148,8 +156,9 @@ class Apt:
     def extract(self, inside: str) -> Path:
         """The file in the downloaded package."""
         package = next((self.scratch / "packages").glob("*.deb"))
-        done = subprocess.run(["dpkg-deb", "-x", str(package), str(self.scratch / "files")], capture_output=True,
-                              text=True, check=False)
+        done = subprocess.run(
+            ["dpkg-deb", "-x", str(package), str(self.scratch / "files")], capture_output=True, text=True, check=False
+        )
         found = next((self.scratch / "files").glob(inside), None)
         if done.returncode or found is None:
             raise AxError(f"{package.name} has no {inside} {done.stderr.strip()}")

@@ -2,69 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
+from guest_files import AXVISOR, GOOD, changed, findings, with_keys
 
-from axlab.errors import AxError
 from axlab.vmm import config_schema as schema
 from axlab.vmm.config import (
     AddressRange,
-    ConfigError,
     EmulatedDevice,
-    Finding,
-    Host,
     MemoryRegion,
     PassthroughDevice,
-    Purpose,
     load_config,
     parse_config,
     read_config,
 )
-from axlab.vmm.config_check import check
-from axlab.vmm.config_positions import positions
-
-AXVISOR = sorted((Path(__file__).parent / "data" / "axvisor-configs").glob("*.toml"))
-
-GOOD = """\
-[base]
-id = 1
-name = "guest"
-vm_type = 1
-cpu_num = 2
-phys_cpu_ids = [0x0, 0x100]
-
-[kernel]
-entry_point = 0x4008_0000
-kernel_path = "kernel.bin"
-kernel_load_addr = 0x4008_0000
-memory_regions = [
-  [0x4000_0000, 0x100_0000, 0x7, 0], # 16 MB
-]
-
-[devices]
-interrupt_mode = "passthrough"
-emu_devices = []
-passthrough_devices = [["/"]]
-"""
-
-
-def findings(text: str, purpose: Purpose = "create", host: Host | None = None) -> list[str]:
-    """All findings of a text as people read them."""
-    return [str(found) for found in parse_config(text, "guest.toml", purpose=purpose, host=host).findings]
-
-
-def changed(old: str, new: str) -> str:
-    """GOOD with one piece replaced."""
-    assert old in GOOD
-    return GOOD.replace(old, new, 1)
-
-
-def with_keys(table: str, lines: str) -> str:
-    """GOOD with more keys at the beginning of a table."""
-    return changed(f"[{table}]\n", f"[{table}]\n{lines}\n")
-
 
 # --- what is accepted ------------------------------------------------------------------------------
 
@@ -98,8 +50,15 @@ def test_without_phys_cpu_ids_the_vcpus_are_numbered_as_on_qemus_board() -> None
 
 @pytest.mark.parametrize(
     ("written", "meant"),
-    [("no_irq", "no_irq"), ("no", "no_irq"), ("none", "no_irq"), ("emu", "emulated"), ("emulated", "emulated"),
-     ("passthrough", "passthrough"), ("pt", "passthrough")],
+    [
+        ("no_irq", "no_irq"),
+        ("no", "no_irq"),
+        ("none", "no_irq"),
+        ("emu", "emulated"),
+        ("emulated", "emulated"),
+        ("passthrough", "passthrough"),
+        ("pt", "passthrough"),
+    ],
 )
 def test_every_spelling_of_an_interrupt_mode_is_understood(written: str, meant: str) -> None:
     assert parse_config(changed('"passthrough"', f'"{written}"')).require().devices.interrupt_mode == meant
@@ -118,10 +77,15 @@ def test_both_forms_of_passthrough_are_understood() -> None:
 
 
 def test_rows_may_be_inline_tables_as_serde_reads_them() -> None:
-    text = changed("  [0x4000_0000, 0x100_0000, 0x7, 0], # 16 MB",
-                   "  { gpa = 0x4000_0000, size = 0x100_0000, flags = 0x7, map_type = 0 },")
-    text = text.replace("emu_devices = []", 'emu_devices = [{ name = "uart", base_gpa = 0x1000, length = 0x1000, '
-                                            "irq_id = 33, emu_type = 0x2, cfg_list = [] }]")
+    text = changed(
+        "  [0x4000_0000, 0x100_0000, 0x7, 0], # 16 MB",
+        "  { gpa = 0x4000_0000, size = 0x100_0000, flags = 0x7, map_type = 0 },",
+    )
+    text = text.replace(
+        "emu_devices = []",
+        'emu_devices = [{ name = "uart", base_gpa = 0x1000, length = 0x1000, '
+        "irq_id = 33, emu_type = 0x2, cfg_list = [] }]",
+    )
     config = parse_config(text).require()
     assert config.kernel.memory_regions == (MemoryRegion(0x4000_0000, 0x100_0000),)
     assert config.devices.emu_devices == (EmulatedDevice("uart", 0x1000, 0x1000, 33, 2),)
@@ -152,8 +116,10 @@ def test_the_image_may_say_where_it_goes() -> None:
 
 
 def test_keys_for_x86_and_for_bios_are_known() -> None:
-    extra = ('boot_protocol = "linux"\nenable_bios = false\nbios_path = "b.bin"\nbios_load_addr = 0x4000_0000\n'
-             'ramdisk_path = "r.img"\nramdisk_load_addr = 0x4080_0000\nimage_location = "memory"\ndisk_path = "d.img"')
+    extra = (
+        'boot_protocol = "linux"\nenable_bios = false\nbios_path = "b.bin"\nbios_load_addr = 0x4000_0000\n'
+        'ramdisk_path = "r.img"\nramdisk_load_addr = 0x4080_0000\nimage_location = "memory"\ndisk_path = "d.img"'
+    )
     assert findings(with_keys("kernel", extra)) == []
 
 
@@ -181,21 +147,27 @@ BASE_KEYS = "\n".join(GOOD.splitlines()[1:6])
 WRONG = {
     "a size that is no pages": (
         changed("0x100_0000, 0x7", "0x1234, 0x7"),
-        ["guest.toml:13: kernel.memory_regions[0]: size 0x1234 is no multiple of 0x1000 (4 KiB); "
-         "the next larger one is 0x2000",
-         "guest.toml:9: kernel.entry_point: 0x40080000 is outside the guest's RAM (0x40000000-0x40001234)",
-         "guest.toml:11: kernel.kernel_load_addr: 0x40080000 is outside the guest's RAM (0x40000000-0x40001234)"],
+        [
+            "guest.toml:13: kernel.memory_regions[0]: size 0x1234 is no multiple of 0x1000 (4 KiB); "
+            "the next larger one is 0x2000",
+            "guest.toml:9: kernel.entry_point: 0x40080000 is outside the guest's RAM (0x40000000-0x40001234)",
+            "guest.toml:11: kernel.kernel_load_addr: 0x40080000 is outside the guest's RAM (0x40000000-0x40001234)",
+        ],
     ),
     "no memory": (
         changed("  [0x4000_0000, 0x100_0000, 0x7, 0], # 16 MB\n", ""),
-        ["guest.toml:12: kernel.memory_regions: is empty, so the guest has no RAM; write [[gpa, size, flags, map_type]], "
-         "such as [[0x4000_0000, 0x1000_0000, 0x7, 0]] for 256 MB"],
+        [
+            "guest.toml:12: kernel.memory_regions: is empty, so the guest has no RAM; "
+            "write [[gpa, size, flags, map_type]], such as [[0x4000_0000, 0x1000_0000, 0x7, 0]] for 256 MB"
+        ],
     ),
     "a region of size nothing": (
         changed("0x100_0000, 0x7", "0, 0x7"),
-        ["guest.toml:13: kernel.memory_regions[0]: size 0x0 makes no RAM; write at least 0x1000 (4 KiB)",
-         "guest.toml:9: kernel.entry_point: 0x40080000 is outside the guest's RAM (0x40000000-0x40000000)",
-         "guest.toml:11: kernel.kernel_load_addr: 0x40080000 is outside the guest's RAM (0x40000000-0x40000000)"],
+        [
+            "guest.toml:13: kernel.memory_regions[0]: size 0x0 makes no RAM; write at least 0x1000 (4 KiB)",
+            "guest.toml:9: kernel.entry_point: 0x40080000 is outside the guest's RAM (0x40000000-0x40000000)",
+            "guest.toml:11: kernel.kernel_load_addr: 0x40080000 is outside the guest's RAM (0x40000000-0x40000000)",
+        ],
     ),
     "a string for a number": (
         changed("id = 1", 'id = "1"'),
@@ -227,8 +199,10 @@ WRONG = {
     ),
     "a mode that is none": (
         changed('"passthrough"', '"passthru"'),
-        ['guest.toml:17: devices.interrupt_mode: "passthru" is none of "no_irq", "no", "none", "emulated", "emu", '
-         '"passthrough", "pt"; did you mean passthrough?'],
+        [
+            'guest.toml:17: devices.interrupt_mode: "passthru" is none of "no_irq", "no", "none", "emulated", "emu", '
+            '"passthrough", "pt"; did you mean passthrough?'
+        ],
     ),
     "a missing key": (
         changed('name = "guest"\n', ""),
@@ -260,20 +234,26 @@ WRONG = {
     ),
     "a device that has no address": (
         changed('[["/"]]', '[["uart"]]'),
-        ["guest.toml:19: devices.passthrough_devices[0]: 'uart' is no path and has no addresses; "
-         'write ["/path/in/the/device/tree"] or [name, gpa, hpa, length, irq]'],
+        [
+            "guest.toml:19: devices.passthrough_devices[0]: 'uart' is no path and has no addresses; "
+            'write ["/path/in/the/device/tree"] or [name, gpa, hpa, length, irq]'
+        ],
     ),
     "a device that the board lacks": (
         changed('[["/"]]', '[["/pl011@9000001"], ["gpu", 0xfb00_0000, 0xfb00_0000, 0x1000, 0x17]]'),
-        ["guest.toml:19: warning: devices.passthrough_devices[0]: the board has no /pl011@9000001; "
-         "did you mean /pl011@9000000?; an access to it will abort in the guest",
-         "guest.toml:19: warning: devices.passthrough_devices[1]: the board has nothing at 0xfb000000-0xfb001000 "
-         "('gpu'); an access to it will abort in the guest"],
+        [
+            "guest.toml:19: warning: devices.passthrough_devices[0]: the board has no /pl011@9000001; "
+            "did you mean /pl011@9000000?; an access to it will abort in the guest",
+            "guest.toml:19: warning: devices.passthrough_devices[1]: the board has nothing at 0xfb000000-0xfb001000 "
+            "('gpu'); an access to it will abort in the guest",
+        ],
     ),
     "a row with too few fields": (
         changed("[0x4000_0000, 0x100_0000, 0x7, 0]", "[0x4000_0000]"),
-        ["guest.toml:13: kernel.memory_regions[0]: [0x40000000] has 1 field; right is 3 to 4: "
-         "[gpa, size, flags, map_type]"],
+        [
+            "guest.toml:13: kernel.memory_regions[0]: [0x40000000] has 1 field; right is 3 to 4: "
+            "[gpa, size, flags, map_type]"
+        ],
     ),
     "a row that is none": (
         changed("[0x4000_0000, 0x100_0000, 0x7, 0]", "0x4000_0000"),
@@ -281,13 +261,17 @@ WRONG = {
     ),
     "a wrong field of a row": (
         changed("0x7, 0]", '"rwx", 9]'),
-        ['guest.toml:13: kernel.memory_regions[0][2]: flags "rwx" is no integer; write a number without quotes',
-         "guest.toml:13: kernel.memory_regions[0][3]: map_type 9 is none of 0, 1, 2"],
+        [
+            'guest.toml:13: kernel.memory_regions[0][2]: flags "rwx" is no integer; write a number without quotes',
+            "guest.toml:13: kernel.memory_regions[0][3]: map_type 9 is none of 0, 1, 2",
+        ],
     ),
     "an unknown device type": (
         changed("emu_devices = []", 'emu_devices = [["x", 0x1000, 0x1000, 0, 0x77, []]]'),
-        ["guest.toml:18: warning: devices.emu_devices[0]: type 0x77 of 'x' is unknown and skipped; known are 0x0, 0x1, "
-         "0x2, 0xa, 0x20, 0x21, 0x22, 0x30, 0xe1, 0xe2, 0xe3"],
+        [
+            "guest.toml:18: warning: devices.emu_devices[0]: type 0x77 of 'x' is unknown and skipped; "
+            "known are 0x0, 0x1, 0x2, 0xa, 0x20, 0x21, 0x22, 0x30, 0xe1, 0xe2, 0xe3"
+        ],
     ),
     "ids for other vCPUs": (
         changed("[0x0, 0x100]", "[0x0]"),
@@ -306,14 +290,16 @@ WRONG = {
         ["guest.toml:9: kernel.bios_path: bios_load_addr is missing; write for example: bios_load_addr = 0x0"],
     ),
     "a table that is none": (
-        "base = 3\n" + GOOD[GOOD.index("[kernel]"):],
+        "base = 3\n" + GOOD[GOOD.index("[kernel]") :],
         ["guest.toml:1: base: 0x3 is no table; write [base] and its keys below"],
     ),
     "nothing": (
         "",
-        ["guest.toml: [base] is missing: What the VM is; it needs id, name, vm_type, cpu_num",
-         "guest.toml: [kernel] is missing: What it runs, and in which memory; it needs kernel_path, memory_regions",
-         "guest.toml: warning: [devices] is missing: the guest gets no device and no interrupt"],
+        [
+            "guest.toml: [base] is missing: What the VM is; it needs id, name, vm_type, cpu_num",
+            "guest.toml: [kernel] is missing: What it runs, and in which memory; it needs kernel_path, memory_regions",
+            "guest.toml: warning: [devices] is missing: the guest gets no device and no interrupt",
+        ],
     ),
 }
 
@@ -331,8 +317,32 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_lines() -> None:
     assert [line.split(" ")[0] for line in findings(text)][0] == "guest.toml:3:"
 
 
-@pytest.mark.parametrize("name", ["", "all", "ALL", "7", "0-3", "0-", "a/b", "..", ".", "a\\\\b", "a:b", "-f", "con", "x\\n",
-                                  "nul.txt", " x", "x ", "x.", ".hidden", "\\u0661", "x" * 101])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "all",
+        "ALL",
+        "7",
+        "0-3",
+        "0-",
+        "a/b",
+        "..",
+        ".",
+        "a\\\\b",
+        "a:b",
+        "-f",
+        "con",
+        "x\\n",
+        "nul.txt",
+        " x",
+        "x ",
+        "x.",
+        ".hidden",
+        "\\u0661",
+        "x" * 101,
+    ],
+)
 def test_a_name_that_is_no_plain_file_name_or_reads_as_an_id_is_refused(name: str) -> None:
     said = findings(changed('"guest"', f'"{name}"'))
     assert len(said) == 1
@@ -342,176 +352,3 @@ def test_a_name_that_is_no_plain_file_name_or_reads_as_an_id_is_refused(name: st
 @pytest.mark.parametrize("name", ["guest", "linux-qemu", "vm 1", "客户机", "a.b_c-d", "7up", "x" * 100])
 def test_a_name_that_is_a_plain_file_name_is_accepted(name: str) -> None:
     assert findings(changed('"guest"', f'"{name}"')) == []
-
-
-# --- check warns where create refuses --------------------------------------------------------------
-
-DEPENDS = {
-    "RAM on RAM": changed("0x7, 0], # 16 MB", "0x7, 0],\n  [0x40ff_f000, 0x2000, 0x7, 0],"),
-    "an entry outside RAM": changed("entry_point = 0x4008_0000", "entry_point = 0x5000_0000"),
-    "an entry in RAM without X": changed("0x7, 0]", "0x3, 0]"),
-    "MapIdentical outside the host's RAM": changed(
-        "0x7, 0], # 16 MB", "0x7, 0],\n  [0x1000_0000, 0x1000, 0x7, 1],"),
-    "more RAM than the host has": changed("0x7, 0], # 16 MB", "0x7, 0],\n  [0x1_0000_0000, 0x3_0000_0000, 0x7, 0],"),
-    "a device on RAM": changed("emu_devices = []", 'emu_devices = [["uart", 0x4000_0000, 0x1000, 33, 2, []]]'),
-    "a device on a device": changed(
-        "emu_devices = []", 'emu_devices = [["a", 0x1000, 0x1000, 33, 2, []], ["b", 0x1000, 0x1000, 34, 2, []]]'),
-    "a mask without a physical CPU": with_keys("base", "phys_cpu_sets = [0x1, 0x100]"),
-    "a tree that is not aligned": with_keys("kernel", "dtb_load_addr = 0x4000_0001"),
-}
-
-
-@pytest.mark.parametrize("case", DEPENDS)
-def test_what_depends_on_the_machine_is_a_warning_for_check_and_a_refusal_for_create(case: str) -> None:
-    warned = parse_config(DEPENDS[case], purpose="check")
-    refused = parse_config(DEPENDS[case], purpose="create")
-    assert {found.severity for found in warned.findings} == {"warning"}
-    assert {found.severity for found in refused.findings} == {"error"}
-    assert warned.config is not None
-    assert refused.config is None
-    assert [found.message for found in warned.findings] == [found.message for found in refused.findings]
-
-
-def test_a_smaller_host_refuses_more() -> None:
-    text = changed("0x7, 0], # 16 MB", "0x7, 0],\n  [0x8000_0000, 0x4000_0000, 0x7, 1],")
-    assert findings(text) == []
-    assert findings(text, host=Host(ram_size=1 << 30)) == [
-        "guest.toml:14: kernel.memory_regions[1]: 0x80000000-0xc0000000 is MapIdentical, but the host's RAM is "
-        "0x40000000-0x80000000; write map_type 0 (MapAlloc), or addresses inside"
-    ]
-
-
-def test_a_gic_version_that_is_not_the_boards_is_refused_under_passthrough() -> None:
-    assert findings(GOOD, host=Host(gic_version=2)) == [
-        "guest.toml: axlab.gic_version: 3 is not the board's GICv2, which passthrough gives the guest; write 2"
-    ]
-    assert findings(changed('"passthrough"', '"emulated"'), host=Host(gic_version=2)) == []
-
-
-# --- syntax ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("[base\nid = 1\n", "guest.toml:1: column 6: Expected ']' at the end of a table declaration\n  [base\n       ^"),
-        ("[base]\n\tid = = 1\n", "guest.toml:2: column 7: Invalid value\n  \tid = = 1\n  \t     ^"),
-        ("[base]\nx = [1,\n", "guest.toml:2: end of the file: Invalid value\n  x = [1,\n         ^"),
-        ("id = 1\nid = 2\n", "guest.toml:2: column 7: Cannot overwrite a value\n  id = 2\n        ^"),
-    ],
-)
-def test_a_syntax_error_is_shown_at_its_column(text: str, said: str) -> None:
-    assert findings(text) == [said]
-
-
-def test_brackets_without_end_are_no_crash() -> None:
-    assert findings("x = " + "[" * 100_000) == ["guest.toml: brackets are nested too deeply"]
-
-
-def test_a_number_without_end_is_no_crash() -> None:
-    assert len(findings("x = " + "9" * 5000)) == 1
-    assert findings(changed("id = 1", "id = 0x" + "f" * 4000)) == [
-        "guest.toml:2: base.id: a number of 16000 bits is out of range; right is 0 to 255"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"[base]\nname = \"\xff\"\n", ":2: byte 0xff is no UTF-8 text; a VM configuration is a TOML file in UTF-8"),
-        (b"#" * (2 << 20), ": is larger than 1 MB: that is no VM configuration; is it the image?"),
-    ],
-)
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
-    path = tmp_path / "guest.toml"
-    path.write_bytes(content)
-    with pytest.raises(AxError) as raised:
-        read_config(path)
-    assert str(raised.value) == f"{path}{said}"
-
-
-def test_a_file_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
-    with pytest.raises(AxError, match="cannot be read: no such file"):
-        read_config(tmp_path / "none.toml")
-    with pytest.raises(AxError, match="is a directory; name the TOML file in it"):
-        read_config(tmp_path)
-
-
-# --- lines -----------------------------------------------------------------------------------------
-
-
-def test_the_scanner_knows_dotted_quoted_and_inline_keys_and_elements_over_several_lines() -> None:
-    text = """\
-# [not.a.table]
-a.b = 1
-"q x".'y' = 2 # c = 3
-[t]
-s = \"\"\"
-x = 1
-[u]
-\"\"\"
-rows = [ # comment ]
-  [1, 2],
-
-  [ 3,
-    4 ],
-]
-in = { p = 1, q = { r = [ 1,
-  2 ] } }
-[t.sub."dotted.key"]
-z = 'a # b'
-[[many]]
-k = 1
-[[many]]
-k = 2
-[many.deep]
-d = 1.5e3
-"""
-    lines = positions(text)
-    assert lines[("a", "b")] == 2
-    assert lines[("q x", "y")] == 3
-    assert lines[("t", "rows")] == 9
-    assert [lines[("t", "rows", *at)] for at in [(0,), (1,), (1, 0), (1, 1)]] == [10, 12, 12, 13]
-    assert lines[("t", "in", "q", "r", 1)] == 16
-    assert lines[("t", "sub", "dotted.key", "z")] == 18
-    assert [lines[("many", 0, "k")], lines[("many", 1, "k")], lines[("many", 1, "deep", "d")]] == [20, 22, 24]
-    assert ("x",) not in lines
-
-
-def test_a_finding_in_a_later_element_has_that_elements_line() -> None:
-    text = changed("  [0x4000_0000, 0x100_0000, 0x7, 0], # 16 MB\n", "  [0x4000_0000, 0x100_0000, 0x7, 0],\n\n"
-                   "  [0x8000_0000,\n   0x1001, 0x7, 0],\n")
-    assert findings(text) == [
-        "guest.toml:15: kernel.memory_regions[1]: size 0x1001 is no multiple of 0x1000 (4 KiB); "
-        "the next larger one is 0x2000"
-    ]
-
-
-# --- errors and check ------------------------------------------------------------------------------
-
-
-def test_a_config_error_carries_all_findings_and_says_the_errors() -> None:
-    with pytest.raises(ConfigError) as raised:
-        parse_config(with_keys("base", "foo = 1").replace("cpu_num = 2", "cpu_num = 0"), "guest.toml").require()
-    assert str(raised.value) == "guest.toml:6: base.cpu_num: 0 is out of range; right is 1 to 64"
-    assert [found.severity for found in raised.value.findings] == ["warning", "error"]
-
-
-def test_findings_have_a_json_form() -> None:
-    found = parse_config(changed("id = 1", "id = 256"), "guest.toml").findings[0]
-    assert json.loads(json.dumps(found.as_dict())) == {
-        "file": "guest.toml", "key": "base.id", "line": 2, "severity": "error",
-        "message": "256 is out of range; right is 0 to 255",
-    }
-
-
-def test_check_reads_several_files_and_looks_at_images_only_when_asked(tmp_path: Path) -> None:
-    good, bad, none = tmp_path / "good.toml", tmp_path / "bad.toml", tmp_path / "none.toml"
-    good.write_text(GOOD)
-    bad.write_text(changed("id = 1", "id = 256"))
-    assert [(f.file, f.line) for f in check([good, bad, none])] == [(str(bad), 2), (str(none), 0)]
-    assert check([good], images=True) == [
-        Finding(str(good), "kernel.kernel_path", 10, "error", f"{tmp_path / 'kernel.bin'} no such file")
-    ]
-    (tmp_path / "kernel.bin").write_bytes(b"\x1f\x20\x03\xd5" * 16)
-    assert check([good], images=True) == []

@@ -38,8 +38,9 @@ def example() -> Node:
 NAMES = st.text("abz019,._+-@#", min_size=1, max_size=8)
 NODES = st.recursive(
     st.builds(Node, NAMES, st.dictionaries(NAMES, st.binary(max_size=9), max_size=3)),
-    lambda inner: st.builds(Node, NAMES, st.dictionaries(NAMES, st.binary(max_size=9), max_size=3),
-                            st.lists(inner, max_size=3)),
+    lambda inner: st.builds(
+        Node, NAMES, st.dictionaries(NAMES, st.binary(max_size=9), max_size=3), st.lists(inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
@@ -60,13 +61,15 @@ def test_dtc_reads_what_is_packed(needs: Callable[[str, str], str]) -> None:
 
 def test_what_dtc_compiles_is_parsed(needs: Callable[[str, str], str]) -> None:
     dtc = needs("dtc", "device-tree-compiler")
-    blob = subprocess.run([dtc, "-q", "-I", "dts", "-O", "dtb", "-p", "64"], input=SOURCE.encode(), capture_output=True,
-                          check=True).stdout
+    blob = subprocess.run(
+        [dtc, "-q", "-I", "dts", "-O", "dtb", "-p", "64"], input=SOURCE.encode(), capture_output=True, check=True
+    ).stdout
     tree = parse_tree(blob)
     assert tree.root == example()
     assert tree.reservations == [(0x4000_0000, 0x1000)]
-    old = subprocess.run([dtc, "-q", "-I", "dts", "-O", "dtb", "-V", "16"], input=SOURCE.encode(), capture_output=True,
-                         check=True).stdout
+    old = subprocess.run(
+        [dtc, "-q", "-I", "dts", "-O", "dtb", "-V", "16"], input=SOURCE.encode(), capture_output=True, check=True
+    ).stdout
     assert parse(old) == example()
 
 
@@ -88,10 +91,19 @@ def test_nodes_are_found_by_path_with_or_without_unit_address() -> None:
         (lambda b: b"", "is no device tree blob (no d00dfeed at its beginning); compile a .dts file with dtc"),
         (lambda b: b"/dts-v1/;" + bytes(40), "is no device tree blob"),
         (lambda b: b[:-1], "is a device tree that is cut off: "),
-        (lambda b: b[:20] + struct.pack(">II", 3, 2) + b[28:], "is a device tree of version 3; AxLab reads versions 16 and 17"),
-        (lambda b: b[:8] + struct.pack(">I", 1 << 20) + b[12:], "is a damaged device tree: a part lies outside the blob"),
+        (
+            lambda b: b[:20] + struct.pack(">II", 3, 2) + b[28:],
+            "is a device tree of version 3; AxLab reads versions 16 and 17",
+        ),
+        (
+            lambda b: b[:8] + struct.pack(">I", 1 << 20) + b[12:],
+            "is a damaged device tree: a part lies outside the blob",
+        ),
         (lambda b: b[:8] + struct.pack(">I", 57) + b[12:], "is a damaged device tree: a part lies outside the blob"),
-        (lambda b: b.replace(cells(3, 4, 0), cells(3, 0xFFFF_FFFF, 0)), "is a damaged device tree: 4294967295 bytes at"),
+        (
+            lambda b: b.replace(cells(3, 4, 0), cells(3, 0xFFFF_FFFF, 0)),
+            "is a damaged device tree: 4294967295 bytes at",
+        ),
         (lambda b: b.replace(cells(3, 4, 0), cells(3, 4, 0x7777)), "is a damaged device tree: a name has no end"),
         (lambda b: b.replace(cells(2, 9), cells(2, 2)), "is a damaged device tree: token 0x2 at"),
     ],

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from guest_files import NOP, arm64_image, elf
 
 from axlab.errors import AxError
 from axlab.vmm import images
 from axlab.vmm.images import Segment, load_image, parse_image
 
-NOP = b"\x1f\x20\x03\xd5"
 SOURCE = """\
     .global _start, second
 _start: nop
@@ -26,22 +26,6 @@ word: .quad 7
     .bss
     .skip 0x2000
 """
-
-
-def arm64_image(*, size: int = 0x2_0000, text_offset: int = 0, flags: int = 0xA, body: int = 0x1000) -> bytes:
-    """A Linux arm64 Image's header and some instructions."""
-    return NOP + NOP + struct.pack("<QQQ24xII", text_offset, size, flags, images.ARM64_MAGIC, 0) + NOP * (body // 4)
-
-
-def elf(*, machine: int = 183, bits: int = 2, order: int = 1, kind: int = 2, entry: int = 0x4008_0000, data: bytes = NOP,
-        filesz: int | None = None, memsz: int = 0x1000, vaddr: int = 0x4008_0000, paddr: int = 0x4008_0000,
-        p_type: int = 1, count: int = 1) -> bytes:
-    """An ELF file of one segment, any field of it as wrong as a test wants."""
-    ident = b"\x7fELF" + bytes([bits, order, 1]) + bytes(9)
-    header = struct.pack("<HHIQQQIHHHHHH", kind, machine, 1, entry, 64, 0, 0, 64, 56, count, 64, 0, 0)
-    size = len(data) if filesz is None else filesz
-    program = struct.pack("<IIQQQQQQ", p_type, 5, 120, vaddr, paddr, size, memsz, 0x1000)
-    return ident + header + program + data
 
 
 def refused(data: bytes) -> str:
@@ -78,7 +62,8 @@ def test_an_efi_zboot_image_is_what_is_inside() -> None:
     header = b"MZ\0\0zimg" + struct.pack("<II8x8s", 64, len(payload), b"gzip").ljust(56, b"\0")
     assert parse_image(header + payload + b"padding") == parse_image(arm64_image())
     assert refused(header.replace(b"gzip", b"zstd") + payload) == (
-        "is an EFI image compressed with zstd; unpack it to an arm64 Image first")
+        "is an EFI image compressed with zstd; unpack it to an arm64 Image first"
+    )
 
 
 def test_an_elf_file_is_loaded_by_physical_addresses_and_entered_where_its_entry_lies() -> None:
@@ -95,12 +80,23 @@ def test_an_entry_that_is_physical_already_stays_and_none_is_none() -> None:
 def test_a_linked_elf_file_has_segments_entry_and_symbols(tmp_path: Path, needs: Callable[[str, str], str]) -> None:
     gcc = needs("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu")
     (tmp_path / "a.s").write_text(SOURCE)
-    words = [gcc, "-nostdlib", "-static", "-Wl,-Ttext=0x40080000,-Tdata=0x40090000,--build-id=none", "-o", "a.elf", "a.s"]
+    words = [
+        gcc,
+        "-nostdlib",
+        "-static",
+        "-Wl,-Ttext=0x40080000,-Tdata=0x40090000,--build-id=none",
+        "-o",
+        "a.elf",
+        "a.s",
+    ]
     subprocess.run(words, cwd=tmp_path, check=True)
     image = load_image(tmp_path / "a.elf")
     assert (image.kind, image.entry) == ("elf", 0x4008_0000)
     assert {name: image.symbols[name] for name in ("_start", "second", "word")} == {
-        "_start": 0x4008_0000, "second": 0x4008_0004, "word": 0x4009_0000}
+        "_start": 0x4008_0000,
+        "second": 0x4008_0004,
+        "word": 0x4009_0000,
+    }
     assert not [name for name in image.symbols if name.startswith("$")]
     assert any(s.address == 0x4009_0000 and s.size > len(s.data) for s in image.segments)
     subprocess.run([gcc, "-c", "-o", "a.o", "a.s"], cwd=tmp_path, check=True)
@@ -120,17 +116,28 @@ REFUSED = {
     "three bytes": (NOP[:3], "has 3 bytes, not even one instruction (4 bytes); it is cut off"),
     "text": (b"#!/bin/sh\necho\n", "is a text file; an image is a flat binary, an arm64 Image or an ELF file"),
     "an x86 kernel": (bytes(0x202) + b"HdrS" + bytes(64), "is a Linux kernel for x86; AxLab runs AArch64 guests"),
-    "a 32-bit Arm kernel": (bytes(0x24) + b"\x18\x28\x6f\x01" + bytes(64),
-                            "is a Linux zImage for 32-bit Arm; AxLab runs AArch64 guests"),
-    "a PE program": (b"MZ" + bytes(200),
-                     "is a Windows or EFI program (PE); an image is a flat binary, an arm64 Image or an ELF file"),
-    "a device tree": (b"\xd0\x0d\xfe\xed" + bytes(60),
-                      "is a device tree or FIT image; a device tree is named by kernel.dtb_path"),
+    "a 32-bit Arm kernel": (
+        bytes(0x24) + b"\x18\x28\x6f\x01" + bytes(64),
+        "is a Linux zImage for 32-bit Arm; AxLab runs AArch64 guests",
+    ),
+    "a PE program": (
+        b"MZ" + bytes(200),
+        "is a Windows or EFI program (PE); an image is a flat binary, an arm64 Image or an ELF file",
+    ),
+    "a device tree": (
+        b"\xd0\x0d\xfe\xed" + bytes(60),
+        "is a device tree or FIT image; a device tree is named by kernel.dtb_path",
+    ),
     "xz": (b"\xfd7zXZ\0" + bytes(60), "is compressed with xz; unpack it first"),
-    "a RAM disk": (b"070701" + b"0" * 100 + b"\0", "is a cpio archive, such as an initrd; that is named by kernel.ramdisk_path"),
+    "a RAM disk": (
+        b"070701" + b"0" * 100 + b"\0",
+        "is a cpio archive, such as an initrd; that is named by kernel.ramdisk_path",
+    ),
     "a big-endian Image": (arm64_image(flags=1), "is a big-endian arm64 Image; AxLab runs little-endian guests"),
-    "a damaged Image": (arm64_image(text_offset=1 << 40),
-                        "has a damaged arm64 header: text_offset 0x10000000000, image_size 0x20000"),
+    "a damaged Image": (
+        arm64_image(text_offset=1 << 40),
+        "has a damaged arm64 header: text_offset 0x10000000000, image_size 0x20000",
+    ),
     "gzip cut off": (gzip.compress(arm64_image())[:-9], "is a gzip file that is cut off; copy or build it again"),
     "gzip of nothing": (gzip.compress(b""), "is a gzip file of nothing"),
     "ELF cut off in its header": (elf()[:40], "is an ELF file that is cut off: 40 bytes, less than its header"),
@@ -141,11 +148,18 @@ REFUSED = {
     "an object file": (elf(kind=1), "is an object file (.o); link it to an executable first"),
     "a core file": (elf(kind=4), "is an ELF file of type 4, no executable"),
     "nothing to load": (elf(p_type=4), "is an ELF file with nothing to load (no PT_LOAD segment)"),
-    "a dynamic program": (elf(p_type=3), "is a program for an operating system (it names a dynamic linker); "
-                                         "a guest is a kernel or a bare-metal program"),
-    "an entry nowhere": (elf(entry=0x1000), "has its entry point 0x1000 outside its segments; link it again, "
-                                            "or set kernel.entry_point"),
-    "a segment larger than itself": (elf(memsz=2), "is a damaged ELF file: a segment at 0x40080000 of 0x4 bytes in 0x2"),
+    "a dynamic program": (
+        elf(p_type=3),
+        "is a program for an operating system (it names a dynamic linker); a guest is a kernel or a bare-metal program",
+    ),
+    "an entry nowhere": (
+        elf(entry=0x1000),
+        "has its entry point 0x1000 outside its segments; link it again, or set kernel.entry_point",
+    ),
+    "a segment larger than itself": (
+        elf(memsz=2),
+        "is a damaged ELF file: a segment at 0x40080000 of 0x4 bytes in 0x2",
+    ),
     "segments without number": (elf(count=5000), "is an ELF file with 5000 segments; at most 1024 make sense"),
 }
 
@@ -204,8 +218,15 @@ def test_an_unknown_built_in_guest_is_named_with_those_that_are_there() -> None:
 
 def test_mutated_images_are_images_or_refused(volume: Callable[[int], int]) -> None:
     chance = random.Random(5_000)
-    seeds = [elf(), elf(count=2), arm64_image(body=64), gzip.compress(arm64_image(body=64)), NOP * 8,
-             b"MZ\0\0zimg" + bytes(80), b"MZ" + arm64_image(body=200)[2:]]
+    seeds = [
+        elf(),
+        elf(count=2),
+        arm64_image(body=64),
+        gzip.compress(arm64_image(body=64)),
+        NOP * 8,
+        b"MZ\0\0zimg" + bytes(80),
+        b"MZ" + arm64_image(body=200)[2:],
+    ]
     for _ in range(volume(5_000) * 4):
         data = bytearray(chance.choice(seeds))
         for _ in range(chance.randint(1, 5)):

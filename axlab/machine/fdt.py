@@ -97,8 +97,18 @@ def pack(root: Node, reservations: list[tuple[int, int]] | None = None, boot_cpu
     at_reserve = HEADER.size
     at_body = at_reserve + len(reserve)
     at_table = at_body + len(body)
-    header = HEADER.pack(MAGIC, at_table + len(table), at_body, at_table, at_reserve, VERSION, LAST_COMPATIBLE,
-                         boot_cpu, len(table), len(body))
+    header = HEADER.pack(
+        MAGIC,
+        at_table + len(table),
+        at_body,
+        at_table,
+        at_reserve,
+        VERSION,
+        LAST_COMPATIBLE,
+        boot_cpu,
+        len(table),
+        len(body),
+    )
     return header + reserve + bytes(body) + table
 
 
@@ -129,8 +139,9 @@ def parse(data: bytes, source: str = "<dtb>") -> Node:
 def parse_tree(data: bytes, source: str = "<dtb>") -> Tree:
     """A blob with its reservations. Raises `AxError` for anything that is no device tree."""
     if len(data) < HEADER.size or int.from_bytes(data[:4], "big") != MAGIC:
-        raise AxError("is no device tree blob (no d00dfeed at its beginning); compile a .dts file with dtc",
-                      source=source)
+        raise AxError(
+            "is no device tree blob (no d00dfeed at its beginning); compile a .dts file with dtc", source=source
+        )
     header = HEADER.unpack_from(data)
     _, total, at_body, at_table, at_reserve, version, compatible, boot_cpu, table_size, body_size = header
     if total > len(data):

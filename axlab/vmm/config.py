@@ -205,8 +205,13 @@ class Finding:
 
     def as_dict(self) -> dict[str, str | int]:
         """The form of `axlab config check --json`."""
-        return {"file": self.file, "key": self.key, "line": self.line, "severity": self.severity,
-                "message": self.message}
+        return {
+            "file": self.file,
+            "key": self.key,
+            "line": self.line,
+            "severity": self.severity,
+            "message": self.message,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,8 @@ def read_text(path: Path) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         raise AxError(
             f"byte {data[error.start]:#04x} is no UTF-8 text; a VM configuration is a TOML file in UTF-8",
-            source=str(path), line=line,
+            source=str(path),
+            line=line,
         ) from None
 
 
@@ -315,7 +316,9 @@ def checked_row(key: Key, row: object, path: KeyPath, report: Report) -> Any:
         return BAD
     if not key.shortest <= len(row) <= len(names):
         most = f" to {len(names)}" if len(names) > key.shortest else ""
-        report.error(path, f"{shown(row)} has {counted(len(row), 'field')}; right is {key.shortest}{most}: [{', '.join(names)}]")
+        report.error(
+            path, f"{shown(row)} has {counted(len(row), 'field')}; right is {key.shortest}{most}: [{', '.join(names)}]"
+        )
         return BAD
     places: dict[str, KeyPath] = {name: (*path, index) for index, name in enumerate(names)}
     return checked_fields(key, dict(zip(names, row, strict=False)), places, path, report)
@@ -370,8 +373,15 @@ def built(values: dict[str, dict[str, Any]], source: str, folder: str, lines: di
     devices["passthrough_devices"] = tuple(map(passthrough, devices["passthrough_devices"]))
     devices["excluded_devices"] = tuple(row[0] for row in devices["excluded_devices"])
     devices["passthrough_addresses"] = tuple(AddressRange(*row) for row in devices["passthrough_addresses"])
-    return VmConfig(BaseConfig(**base), KernelConfig(**kernel), DevicesConfig(**devices),
-                    AxlabConfig(**values["axlab"]), source, folder, lines)
+    return VmConfig(
+        BaseConfig(**base),
+        KernelConfig(**kernel),
+        DevicesConfig(**devices),
+        AxlabConfig(**values["axlab"]),
+        source,
+        folder,
+        lines,
+    )
 
 
 def passthrough(row: tuple[str, int, int, int, int]) -> PassthroughDevice:

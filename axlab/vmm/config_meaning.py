@@ -56,8 +56,10 @@ def check_cpus(config: VmConfig, report: Report, host: Host) -> None:
     for name in ("phys_cpu_ids", "phys_cpu_sets"):
         numbers = getattr(base, name)
         if numbers is not None and len(numbers) != base.cpu_num:
-            report.error(("base", name),
-                         f"has {counted(len(numbers), 'element')} for cpu_num = {base.cpu_num}; write one for every vCPU")
+            report.error(
+                ("base", name),
+                f"has {counted(len(numbers), 'element')} for cpu_num = {base.cpu_num}; write one for every vCPU",
+            )
     ids = base.phys_cpu_ids or ()
     for index, mpidr in enumerate(ids):
         path = ("base", "phys_cpu_ids", index)
@@ -67,33 +69,42 @@ def check_cpus(config: VmConfig, report: Report, host: Host) -> None:
             report.error(path, f"{mpidr:#x} has bits outside Aff0-Aff3 (0xff00ffffff)")
     for index, mask in enumerate(base.phys_cpu_sets or ()):
         if not mask & (1 << host.cpus) - 1:
-            report.refuse(("base", "phys_cpu_sets", index),
-                          f"mask {mask:#x} names none of the host's {host.cpus} physical CPUs; "
-                          f"right is a bit of {(1 << host.cpus) - 1:#x}")
+            report.refuse(
+                ("base", "phys_cpu_sets", index),
+                f"mask {mask:#x} names none of the host's {host.cpus} physical CPUs; "
+                f"right is a bit of {(1 << host.cpus) - 1:#x}",
+            )
 
 
 def check_gic(config: VmConfig, report: Report, host: Host) -> None:
     if config.axlab.gic_version == 2 and config.base.cpu_num > 8:
-        report.error(("base", "cpu_num"),
-                     f"{config.base.cpu_num} vCPUs are more than the 8 of a GICv2; write axlab.gic_version = 3")
+        report.error(
+            ("base", "cpu_num"),
+            f"{config.base.cpu_num} vCPUs are more than the 8 of a GICv2; write axlab.gic_version = 3",
+        )
 
 
 def check_regions(config: VmConfig, report: Report, host: Host) -> None:
     regions = config.kernel.memory_regions
     if not regions:
-        report.error(REGIONS, "is empty, so the guest has no RAM; write [[gpa, size, flags, map_type]], "
-                              "such as [[0x4000_0000, 0x1000_0000, 0x7, 0]] for 256 MB")
+        report.error(
+            REGIONS,
+            "is empty, so the guest has no RAM; write [[gpa, size, flags, map_type]], "
+            "such as [[0x4000_0000, 0x1000_0000, 0x7, 0]] for 256 MB",
+        )
     for index, region in enumerate(regions):
         check_region(region, (*REGIONS, index), report, host)
         for before, other in enumerate(regions[:index]):
             if region.gpa < other.end and other.gpa < region.end:
-                report.refuse((*REGIONS, index),
-                              f"{span(region)} overlaps memory_regions[{before}] {span(other)}, "
-                              f"which ends at {other.end:#x}")
+                report.refuse(
+                    (*REGIONS, index),
+                    f"{span(region)} overlaps memory_regions[{before}] {span(other)}, which ends at {other.end:#x}",
+                )
     wanted = sum(region.size for region in regions if not region.identical)
     if wanted > host.ram_size:
-        report.refuse(REGIONS, f"{format_memory_size(wanted)} are more than the host's "
-                               f"{format_memory_size(host.ram_size)} of RAM")
+        report.refuse(
+            REGIONS, f"{format_memory_size(wanted)} are more than the host's {format_memory_size(host.ram_size)} of RAM"
+        )
 
 
 def check_region(region: MemoryRegion, path: tuple[str | int, ...], report: Report, host: Host) -> None:
@@ -106,13 +117,17 @@ def check_region(region: MemoryRegion, path: tuple[str | int, ...], report: Repo
         up = (region.size // PAGE_SIZE + 1) * PAGE_SIZE
         report.error(path, f"size {region.size:#x} is no multiple of 0x1000 (4 KiB); the next larger one is {up:#x}")
     if region.end > schema.ADDRESS_LIMIT:
-        report.error(path, f"{span(region)} ends beyond the 40 bits of a guest physical address "
-                           f"({schema.ADDRESS_LIMIT:#x})")
+        report.error(
+            path, f"{span(region)} ends beyond the 40 bits of a guest physical address ({schema.ADDRESS_LIMIT:#x})"
+        )
     if not region.flags & 7:
         report.warn(path, f"flags {region.flags:#x} let the guest do nothing there; R is 1, W 2, X 4, all 0x7")
     if region.map_type == schema.MAP_IDENTICAL and (region.gpa < host.ram_base or region.end > host.ram_end):
-        report.refuse(path, f"{span(region)} is MapIdentical, but the host's RAM is "
-                            f"{host.ram_base:#x}-{host.ram_end:#x}; write map_type 0 (MapAlloc), or addresses inside")
+        report.refuse(
+            path,
+            f"{span(region)} is MapIdentical, but the host's RAM is "
+            f"{host.ram_base:#x}-{host.ram_end:#x}; write map_type 0 (MapAlloc), or addresses inside",
+        )
 
 
 def span(region: MemoryRegion) -> str:
@@ -141,13 +156,16 @@ def check_loads(config: VmConfig, report: Report, host: Host) -> None:
         at = getattr(kernel, name)
         used = name in ("kernel_load_addr", "dtb_load_addr") or getattr(kernel, name.replace("_load_addr", "_path"))
         if at is not None and used and kernel.memory_regions and config.region_of(at) is None:
-            report.refuse(("kernel", name),
-                          f"{at:#x} is outside the guest's RAM ({', '.join(map(span, kernel.memory_regions))})")
+            report.refuse(
+                ("kernel", name), f"{at:#x} is outside the guest's RAM ({', '.join(map(span, kernel.memory_regions))})"
+            )
     if kernel.bios_path and kernel.enable_bios and kernel.bios_load_addr is None:
         report.error(("kernel", "bios_path"), "bios_load_addr is missing; write for example: bios_load_addr = 0x0")
     if kernel.dtb_load_addr is not None and kernel.dtb_load_addr % 8:
-        report.refuse(("kernel", "dtb_load_addr"),
-                      f"{kernel.dtb_load_addr:#x} is no multiple of 8, as a device tree's address must be")
+        report.refuse(
+            ("kernel", "dtb_load_addr"),
+            f"{kernel.dtb_load_addr:#x} is no multiple of 8, as a device tree's address must be",
+        )
 
 
 def check_emulated(config: VmConfig, report: Report, host: Host) -> None:
@@ -186,19 +204,30 @@ def check_passthrough(config: VmConfig, report: Report, host: Host) -> None:
         if device.path:
             if device.path.strip("/") not in ("", *schema.TREE_ONLY) and not by_path(device.path, list(BOARD)):
                 known = sorted({region.node for region in BOARD if region.kind not in ("ram", "virtio")})
-                report.warn(path, f"the board has no {device.path}{nearest(device.path, known)}; "
-                                  "an access to it will abort in the guest")
+                report.warn(
+                    path,
+                    f"the board has no {device.path}{nearest(device.path, known)}; "
+                    "an access to it will abort in the guest",
+                )
         elif not device.length:
-            report.error(path, f'{device.name!r} is no path and has no addresses; write ["/path/in/the/device/tree"] '
-                               "or [name, gpa, hpa, length, irq]")
+            report.error(
+                path,
+                f'{device.name!r} is no path and has no addresses; write ["/path/in/the/device/tree"] '
+                "or [name, gpa, hpa, length, irq]",
+            )
         elif not by_address(device, hardware()):
-            report.warn(path, f"the board has nothing at {device.hpa:#x}-{device.hpa + device.length:#x} "
-                              f"({device.name!r}); an access to it will abort in the guest")
+            report.warn(
+                path,
+                f"the board has nothing at {device.hpa:#x}-{device.hpa + device.length:#x} "
+                f"({device.name!r}); an access to it will abort in the guest",
+            )
     for index, area in enumerate(config.devices.passthrough_addresses):
         if not by_address(same_address(area), hardware()):
-            report.warn(("devices", "passthrough_addresses", index),
-                        f"the board has nothing at {area.gpa:#x}-{area.gpa + area.length:#x}; "
-                        "an access to it will abort in the guest")
+            report.warn(
+                ("devices", "passthrough_addresses", index),
+                f"the board has nothing at {area.gpa:#x}-{area.gpa + area.length:#x}; "
+                "an access to it will abort in the guest",
+            )
 
 
 def hardware() -> list[Region]:
@@ -209,11 +238,20 @@ def hardware() -> list[Region]:
 def check_board_gic(config: VmConfig, report: Report, host: Host) -> None:
     mine, board = config.axlab.gic_version, host.gic_version
     if board is not None and mine != board and config.devices.interrupt_mode == "passthrough":
-        report.refuse(("axlab", "gic_version"),
-                      f"{mine} is not the board's GICv{board}, which passthrough gives the guest; write {board}")
+        report.refuse(
+            ("axlab", "gic_version"),
+            f"{mine} is not the board's GICv{board}, which passthrough gives the guest; write {board}",
+        )
 
 
 RULES: tuple[Callable[[VmConfig, Report, Host], None], ...] = (
-    check_name, check_cpus, check_gic, check_regions, check_entry, check_loads, check_emulated, check_passthrough,
+    check_name,
+    check_cpus,
+    check_gic,
+    check_regions,
+    check_entry,
+    check_loads,
+    check_emulated,
+    check_passthrough,
     check_board_gic,
 )

@@ -58,10 +58,27 @@ KINDS = {
     "demo": Kind("the guest that comes with AxLab", 1, 2, 16 * MB, 0x4008_0000, image=BUILT_IN + "demo"),
     "bare-metal": Kind("a program of your own without an operating system", 1, 1, 128 * MB, 0x4008_0000),
     "rtos": Kind("a small operating system such as ArceOS or RT-Thread", 1, 1, 256 * MB, 0x4020_0000, True),
-    "linux": Kind("a Linux kernel (arm64 Image)", 2, 1, 256 * MB, 0x4020_0000, True,
-                  cmdline="console=ttyAMA0 earlycon", image="Image"),
-    "u-boot": Kind("the U-Boot boot loader, as Debian's package u-boot-qemu has it", 1, 1, 128 * MB, 0x0, True,
-                   image="u-boot.bin", rom=64 * MB, tree=RAM_BASE),
+    "linux": Kind(
+        "a Linux kernel (arm64 Image)",
+        2,
+        1,
+        256 * MB,
+        0x4020_0000,
+        True,
+        cmdline="console=ttyAMA0 earlycon",
+        image="Image",
+    ),
+    "u-boot": Kind(
+        "the U-Boot boot loader, as Debian's package u-boot-qemu has it",
+        1,
+        1,
+        128 * MB,
+        0x0,
+        True,
+        image="u-boot.bin",
+        rom=64 * MB,
+        tree=RAM_BASE,
+    ),
 }
 
 
@@ -127,10 +144,12 @@ def default_config(image: str | Path, *, id: int = 0, name: str | None = None) -
     if str(image) in ("demo", BUILT_IN + "demo"):
         return kind_config("demo", id=id, name=name or "demo")
     found = load_image(image)
-    config = kind_config("linux" if found.kind == "arm64" else "bare-metal", id=id, name=name or name_for(Path(image)),
-                         image=str(image))
-    config = replace(config, source=f"<default for {Path(image).name}>",
-                     devices=devices_of(KINDS["bare-metal"], config.base.cpu_num))
+    config = kind_config(
+        "linux" if found.kind == "arm64" else "bare-metal", id=id, name=name or name_for(Path(image)), image=str(image)
+    )
+    config = replace(
+        config, source=f"<default for {Path(image).name}>", devices=devices_of(KINDS["bare-metal"], config.base.cpu_num)
+    )
     if found.kind != "elf":
         return config
     regions = regions_for(found, str(image))
@@ -147,8 +166,9 @@ def regions_for(image: Image, source: str) -> tuple[MemoryRegion, ...]:
         return (usual,)
     start, end = low // (2 * MB) * 2 * MB, -(-(high + room) // (2 * MB)) * 2 * MB
     if end - start > 8 << 30 or end > schema.ADDRESS_LIMIT:
-        raise AxError(f"its segments span {low:#x}-{high:#x}; write a configuration with fitting memory_regions",
-                      source=source)
+        raise AxError(
+            f"its segments span {low:#x}-{high:#x}; write a configuration with fitting memory_regions", source=source
+        )
     return (MemoryRegion(start, end - start),)
 
 
@@ -225,9 +245,14 @@ def ask_options(ask: Callable[[str, str], str], given: dict[str, object] | None 
     if "kind" not in options:
         options["kind"] = answered(ask, KIND, "demo")
     made = kind_config(str(options["kind"]))
-    defaults = {"name": made.base.name, "id": str(made.base.id), "image": made.kernel.kernel_path,
-                "cpus": str(made.base.cpu_num), "memory": format_memory_size(KINDS[str(options["kind"])].memory),
-                "cmdline": made.kernel.cmdline or ""}
+    defaults = {
+        "name": made.base.name,
+        "id": str(made.base.id),
+        "image": made.kernel.kernel_path,
+        "cpus": str(made.base.cpu_num),
+        "memory": format_memory_size(KINDS[str(options["kind"])].memory),
+        "cmdline": made.kernel.cmdline or "",
+    }
     settled = {"image"} if options["kind"] == "demo" else set()
     settled |= set() if made.kernel.cmdline else {"cmdline"}
     for question in QUESTIONS:
@@ -259,8 +284,10 @@ def new_config(kind: str, **options: object) -> str:
 
 def commented(config: VmConfig, kind: Kind) -> str:
     """The configuration with the schema's words above every key."""
-    lines = [f"# A virtual machine for {kind.about}.",
-             "# axlab config check FILE says whether it is right; AxVisor reads it, too."]
+    lines = [
+        f"# A virtual machine for {kind.about}.",
+        "# axlab config check FILE says whether it is right; AxVisor reads it, too.",
+    ]
     for table in schema.TABLES:
         lines += ["", f"# {table.about}", f"[{table.name}]"]
         for key in table.keys:

@@ -103,6 +103,7 @@ def interrupt(about: str) -> Key:
     return Key("irq_id", "integer", about, default=0, high=SPI_LIMIT)
 
 
+# fmt: off
 MEMORY_REGION = (
     address("gpa", "guest physical address of the first byte", required=True),
     size("size", "bytes, whole 4 KiB pages", required=True),
@@ -199,6 +200,7 @@ TABLES = (
             example="false"),
     ), required=False),
 )
+# fmt: on
 
 
 def table(name: str) -> Table:

@@ -15,8 +15,9 @@ def to_toml(config: VmConfig) -> str:
     lines: list[str] = []
     for table in schema.TABLES:
         values = {key.name: effective(config, table.name, key) for key in table.keys}
-        rows = [f"{key.name} = {written(key, values[key.name])}"
-                for key in table.keys if is_written(key, values[key.name])]
+        rows = [
+            f"{key.name} = {written(key, values[key.name])}" for key in table.keys if is_written(key, values[key.name])
+        ]
         if rows or table.required:
             lines += ["", f"[{table.name}]", *rows]
     return "\n".join(lines[1:]) + "\n"

@@ -11,8 +11,18 @@ from axlab.units import format_memory_size
 from axlab.vmm.images import FILE_LIMIT, Image, Segment
 
 SEGMENT_LIMIT = 1024
-MACHINES = {3: "32-bit x86", 8: "MIPS", 20: "PowerPC", 21: "64-bit PowerPC", 22: "S/390", 40: "32-bit Arm",
-            62: "x86-64", 243: "RISC-V", 247: "BPF", 258: "LoongArch"}
+MACHINES = {
+    3: "32-bit x86",
+    8: "MIPS",
+    20: "PowerPC",
+    21: "64-bit PowerPC",
+    22: "S/390",
+    40: "32-bit Arm",
+    62: "x86-64",
+    243: "RISC-V",
+    247: "BPF",
+    258: "LoongArch",
+}
 SYMBOL = struct.Struct("<IBBHQQ")
 SHT_SYMTAB = 2
 STT_SECTION, STT_FILE = 3, 4
@@ -64,8 +74,11 @@ def program_headers(data: bytes, source: str) -> list[Any]:
         raise AxError(f"is an ELF file with {count} segments; at most {SEGMENT_LIMIT} make sense", source=source)
     headers = [elf.get_segment(index).header for index in range(count)]
     if any(header["p_type"] == "PT_INTERP" for header in headers):
-        raise AxError("is a program for an operating system (it names a dynamic linker); a guest is a kernel "
-                      "or a bare-metal program", source=source)
+        raise AxError(
+            "is a program for an operating system (it names a dynamic linker); a guest is a kernel "
+            "or a bare-metal program",
+            source=source,
+        )
     total = sum(header["p_filesz"] for header in headers)
     if total > FILE_LIMIT:
         raise AxError(f"is an ELF file whose segments have {format_memory_size(total)}", source=source)
@@ -76,8 +89,10 @@ def segment(data: bytes, header: Any, source: str) -> Segment:
     """One PT_LOAD segment at its physical address."""
     start, length, size, at = header["p_offset"], header["p_filesz"], header["p_memsz"], header["p_paddr"]
     if start + length > len(data):
-        raise AxError(f"is an ELF file that is cut off: {len(data)} bytes of {start + length}; copy or build it again",
-                      source=source)
+        raise AxError(
+            f"is an ELF file that is cut off: {len(data)} bytes of {start + length}; copy or build it again",
+            source=source,
+        )
     if length > size or at + size > 1 << 64:
         raise AxError(f"is a damaged ELF file: a segment at {at:#x} of {length:#x} bytes in {size:#x}", source=source)
     return Segment(at, data[start : start + length], size)
@@ -92,8 +107,9 @@ def physical_entry(entry: int, loads: list[Any], source: str) -> int | None:
         return entry
     if entry == 0:  # the linker was told of no entry
         return None
-    raise AxError(f"has its entry point {entry:#x} outside its segments; link it again, or set kernel.entry_point",
-                  source=source)
+    raise AxError(
+        f"has its entry point {entry:#x} outside its segments; link it again, or set kernel.entry_point", source=source
+    )
 
 
 def symbols(data: bytes) -> dict[str, int]:

@@ -28,12 +28,15 @@ def build_tree(config: VmConfig, board: Iterable[Region] = BOARD, initrd: tuple[
     """The blob for a guest. `initrd` is the RAM disk's (first address, address behind it)."""
     board = tuple(board)
     gic = gic_frames(config, board)
-    root = Node("", {
-        "#address-cells": cells(2),
-        "#size-cells": cells(2),
-        "model": strings("axlab,virt"),
-        "compatible": strings("linux,dummy-virt"),
-    })
+    root = Node(
+        "",
+        {
+            "#address-cells": cells(2),
+            "#size-cells": cells(2),
+            "model": strings("axlab,virt"),
+            "compatible": strings("linux,dummy-virt"),
+        },
+    )
     add_memory(root, config)
     add_cpus(root, config)
     add_psci(root)
@@ -91,47 +94,59 @@ def add_cpus(root: Node, config: VmConfig) -> None:
     wide = any(mpidr >> 32 for mpidr in mpidrs)
     cpus = root.add("cpus", {"#address-cells": cells(2 if wide else 1), "#size-cells": cells(0)})
     for mpidr in mpidrs:
-        cpus.add(f"cpu@{mpidr:x}", {
-            "device_type": strings("cpu"),
-            "compatible": strings("arm,armv8"),
-            "reg": cells64(mpidr) if wide else cells(mpidr),
-            "enable-method": strings("psci"),
-        })
+        cpus.add(
+            f"cpu@{mpidr:x}",
+            {
+                "device_type": strings("cpu"),
+                "compatible": strings("arm,armv8"),
+                "reg": cells64(mpidr) if wide else cells(mpidr),
+                "enable-method": strings("psci"),
+            },
+        )
 
 
 def add_psci(root: Node) -> None:
     """The firmware interface: by HVC, with the function numbers for readers of the oldest binding."""
-    root.add("psci", {
-        "compatible": strings("arm,psci-1.0", "arm,psci-0.2", "arm,psci"),
-        "method": strings("hvc"),
-        "cpu_suspend": cells(0xC400_0001),
-        "cpu_off": cells(0x8400_0002),
-        "cpu_on": cells(0xC400_0003),
-    })
+    root.add(
+        "psci",
+        {
+            "compatible": strings("arm,psci-1.0", "arm,psci-0.2", "arm,psci"),
+            "method": strings("hvc"),
+            "cpu_suspend": cells(0xC400_0001),
+            "cpu_off": cells(0x8400_0002),
+            "cpu_on": cells(0xC400_0003),
+        },
+    )
 
 
 def add_timer(root: Node, gic: GicFrames, config: VmConfig) -> None:
     """The generic timer's PPIs: secure, non-secure, virtual, hypervisor. A GICv2 wants the CPUs as a mask."""
     flags = LEVEL_HIGH if gic.version == 3 else LEVEL_HIGH | (1 << config.base.cpu_num) - 1 << 8
-    root.add("timer", {
-        "compatible": strings("arm,armv8-timer", "arm,armv7-timer"),
-        "always-on": b"",
-        "interrupts": b"".join(cells(PPI, number, flags) for number in TIMER_PPIS),
-    })
+    root.add(
+        "timer",
+        {
+            "compatible": strings("arm,armv8-timer", "arm,armv7-timer"),
+            "always-on": b"",
+            "interrupts": b"".join(cells(PPI, number, flags) for number in TIMER_PPIS),
+        },
+    )
 
 
 def add_gic(root: Node, gic: GicFrames) -> None:
     """The interrupt controller with its two frames."""
-    node = root.add(f"intc@{gic.distributor[0]:x}", {
-        "compatible": strings("arm,gic-v3" if gic.version == 3 else "arm,cortex-a15-gic"),
-        "reg": cells64(*gic.distributor, *gic.second),
-        "interrupt-controller": b"",
-        "#interrupt-cells": cells(3),
-        "#address-cells": cells(2),
-        "#size-cells": cells(2),
-        "ranges": b"",
-        "phandle": cells(GIC),
-    })
+    node = root.add(
+        f"intc@{gic.distributor[0]:x}",
+        {
+            "compatible": strings("arm,gic-v3" if gic.version == 3 else "arm,cortex-a15-gic"),
+            "reg": cells64(*gic.distributor, *gic.second),
+            "interrupt-controller": b"",
+            "#interrupt-cells": cells(3),
+            "#address-cells": cells(2),
+            "#size-cells": cells(2),
+            "ranges": b"",
+            "phandle": cells(GIC),
+        },
+    )
     if gic.version == 3:
         node.properties["#redistributor-regions"] = cells(1)
 
@@ -141,18 +156,27 @@ def add_gic(root: Node, gic: GicFrames) -> None:
 
 def add_devices(root: Node, config: VmConfig, board: tuple[Region, ...], gic: GicFrames | None) -> None:
     """Emulated devices and the board's, by address, and the clock that Arm's own ones want."""
-    places = [(device.base, device.length, EMULATED_KINDS[device.type], device.irq)
-              for device in config.devices.emu_devices if device.type in EMULATED_KINDS]
-    places += [(grant.gpa, grant.region.size, grant.region.kind, grant.region.intid)
-               for grant in granted(config, board) if grant.region.kind in NODES]
+    places = [
+        (device.base, device.length, EMULATED_KINDS[device.type], device.irq)
+        for device in config.devices.emu_devices
+        if device.type in EMULATED_KINDS
+    ]
+    places += [
+        (grant.gpa, grant.region.size, grant.region.kind, grant.region.intid)
+        for grant in granted(config, board)
+        if grant.region.kind in NODES
+    ]
     if any(kind in CLOCKED for _, _, kind, _ in places):
-        root.add("apb-pclk", {
-            "compatible": strings("fixed-clock"),
-            "#clock-cells": cells(0),
-            "clock-frequency": cells(CLOCK_HZ),
-            "clock-output-names": strings("clk24mhz"),
-            "phandle": cells(CLOCK),
-        })
+        root.add(
+            "apb-pclk",
+            {
+                "compatible": strings("fixed-clock"),
+                "#clock-cells": cells(0),
+                "clock-frequency": cells(CLOCK_HZ),
+                "clock-output-names": strings("clk24mhz"),
+                "phandle": cells(CLOCK),
+            },
+        )
     add_flash(root, [(g.gpa, g.region.size) for g in granted(config, board) if g.region.kind == "flash"])
     phandle = GPIO
     for base, size, kind, intid in sorted(places):
@@ -204,11 +228,14 @@ def add_power_button(root: Node, gpio: Node, phandle: int) -> None:
     gpio.properties |= {"gpio-controller": b"", "#gpio-cells": cells(2), "phandle": cells(phandle)}
     keys = root.child("gpio-keys") or root.add("gpio-keys", {"compatible": strings("gpio-keys")})
     name = "poweroff" if phandle == GPIO else f"poweroff-{phandle - GPIO}"
-    keys.add(name, {
-        "label": strings("GPIO Key Poweroff"),
-        "linux,code": cells(KEY_POWER),
-        "gpios": cells(phandle, POWER_BUTTON_LINE, 0),
-    })
+    keys.add(
+        name,
+        {
+            "label": strings("GPIO Key Poweroff"),
+            "linux,code": cells(KEY_POWER),
+            "gpios": cells(phandle, POWER_BUTTON_LINE, 0),
+        },
+    )
 
 
 # --- /chosen ---------------------------------------------------------------------------------------

@@ -71,8 +71,9 @@ class Planner:
         if not covered(self.config.kernel.memory_regions, gpa, size):
             self.problem(key, f"{what} of {size:#x} bytes at {gpa:#x} does not fit the guest's RAM ({self.ram()})")
         elif other is not None:
-            self.problem(key, f"{what} at {gpa:#x}-{piece.end:#x} overlaps {other.what} at "
-                              f"{other.gpa:#x}-{other.end:#x}")
+            self.problem(
+                key, f"{what} at {gpa:#x}-{piece.end:#x} overlaps {other.what} at {other.gpa:#x}-{other.end:#x}"
+            )
         else:
             self.pieces.append(piece)
 
@@ -118,7 +119,7 @@ def plan(config: VmConfig, board: Iterable[Region] = BOARD) -> LoadPlan:
     planner = Planner(config)
     kernel, entry, image = place_kernel(planner)
     place_bios(planner)
-    dtb = place_tree_and_ramdisk(planner, entry, tuple(board)) if not planner.problems else 0
+    dtb = place_tree_and_ramdisk(planner, entry, tuple(board))
     if planner.problems:
         raise ConfigError(planner.problems)
     return LoadPlan(tuple(planner.pieces), entry, dtb, kernel, image.symbols if image else {})
@@ -175,12 +176,16 @@ def load_address(planner: Planner, image: Image) -> int | None:
             start = -(-region.gpa // IMAGE_ALIGNMENT) * IMAGE_ALIGNMENT + image.text_offset
             if region.contains(start, image.size):
                 return start
-        planner.problem("kernel_path", f"no RAM region has room for an Image of {format_memory_size(image.size)} "
-                                       f"({planner.ram()})")
+        planner.problem(
+            "kernel_path", f"no RAM region has room for an Image of {format_memory_size(image.size)} ({planner.ram()})"
+        )
         return None
     region = kernel.memory_regions[0]
-    planner.problem("kernel_path", f"{kernel.kernel_path} is a flat binary, which does not say where it goes; "
-                                   f"write for example: kernel_load_addr = {region.gpa:#x}")
+    planner.problem(
+        "kernel_path",
+        f"{kernel.kernel_path} is a flat binary, which does not say where it goes; "
+        f"write for example: kernel_load_addr = {region.gpa:#x}",
+    )
     return None
 
 
@@ -212,8 +217,13 @@ def place_tree_and_ramdisk(planner: Planner, entry: int, board: tuple[Region, ..
             if start is None:
                 start = free_below(planner, entry, len(ramdisk), PAGE_SIZE, under=dtb)
             initrd = (start, start + len(ramdisk))
-            planner.place("ramdisk_load_addr" if kernel.ramdisk_load_addr is not None else "ramdisk_path",
-                          start, ramdisk, len(ramdisk), Path(kernel.ramdisk_path or "").name)
+            planner.place(
+                "ramdisk_load_addr" if kernel.ramdisk_load_addr is not None else "ramdisk_path",
+                start,
+                ramdisk,
+                len(ramdisk),
+                Path(kernel.ramdisk_path or "").name,
+            )
         blob = tree(planner, given, board, initrd)
     except AxError as error:
         planner.problem("dtb_path", f"{error.source} {error.message}")
@@ -233,10 +243,19 @@ def tree(planner: Planner, given: bytes, board: tuple[Region, ...], initrd: tupl
 def free_below(planner: Planner, entry: int, size: int, room: int, under: int | None = None) -> int:
     """An address near the end of the RAM region that holds the entry, below `under`, on no other piece.
 
-    The preferred one is `room` bytes (or the pages that `size` needs, if more) below the end; where a
-    piece lies there, the pages directly below the end, and then below each piece.
+    Where that region is full or read-only, it is one of the others, the largest first. The preferred
+    address is `room` bytes (or the pages that `size` needs, if more) below the end; where a piece lies
+    there, the pages directly below the end, and then those below each piece.
     """
-    region = planner.config.region_of(entry) or planner.config.kernel.memory_regions[-1]
+    home = planner.config.region_of(entry)
+    others = sorted(planner.config.kernel.memory_regions, key=lambda known: -known.size)
+    regions = [known for known in (home, *others) if known is not None and known.flags & schema.FLAG_WRITE]
+    found = (free_in(planner, region, size, room, under) for region in regions)
+    return next((start for start in found if start is not None), others[0].gpa)
+
+
+def free_in(planner: Planner, region: MemoryRegion, size: int, room: int, under: int | None) -> int | None:
+    """The address in one region, or None where it is full."""
     end = under if under is not None and region.gpa < under <= region.end else region.end
     pages = -(-size // PAGE_SIZE) * PAGE_SIZE
     tops = [end, *sorted((piece.gpa for piece in planner.pieces if piece.gpa <= end), reverse=True)]
@@ -245,4 +264,4 @@ def free_below(planner: Planner, entry: int, size: int, room: int, under: int | 
         hit = any(piece.gpa < start + pages and start < piece.end for piece in planner.pieces)
         if start >= region.gpa and not hit:
             return start
-    return max(end - pages, 0)
+    return None

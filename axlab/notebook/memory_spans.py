@@ -16,8 +16,8 @@ MEANINGS = {
     "reserved": "RAM, mapped page by page when the guest touches it",
     "mediated": "device that the hypervisor answers for: every access is an exit",
     "passthrough": "device of the board, mapped by stage 2: no exits",
-    "tables": "the first stage 2 table",
-    "other": "RAM of another VM",
+    "tables": "stage 2 tables: the mapping itself",
+    "other": "RAM and tables of other VMs",
     "free": "RAM that nobody has",
 }
 
@@ -62,13 +62,12 @@ def guest_spans(vm: Any) -> list[Span]:
 
 def host_spans(lab: Any, vm: Any) -> list[Span]:
     """The board's address space as far as a VM has part in it, and all of its RAM."""
-    used = [
-        Span(f"RAM of {other.label}", region.hpa, region.size, "ram" if other is vm else "other")
-        for other in lab.hypervisor.vms
-        for region in other.memory_regions
-        if not region.on_demand
-    ]
-    used.append(Span(f"stage 2 of {vm.label}", vm.ept_root, 4096, "tables"))
+    tables, memory = set(vm.stage2.tables), {region.hpa for region in vm.memory_regions}
+    used = []
+    for part in lab.hypervisor.host_memory.reservations:
+        kind = "tables" if part.base in tables else "ram" if part.base in memory else "other"
+        name = {"tables": f"stage 2 tables of {vm.label}", "ram": f"RAM of {vm.label}"}.get(kind, part.owner)
+        used.append(Span(name, part.base, part.size, kind))
     devices = [
         Span(span.name, span.target, span.size, "passthrough")
         for span in guest_spans(vm)
@@ -90,12 +89,13 @@ def _with_holes(used: Iterable[Span], base: int, end: int) -> list[Span]:
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:
-    """By address, with neighbours that differ in a number only made one: `virtio0` to `virtio31`."""
+    """By address; neighbours that differ in nothing but a number are one: `virtio0` to `virtio31`."""
     result: list[Span] = []
     for span in sorted(spans, key=lambda one: one.base):
         last = result[-1] if result else None
-        if last and last.end == span.base and last.kind == span.kind and _stem(last) == _stem(span) != span.name:
-            name = f"{last.name.split('-')[0]}-{span.name[len(_stem(span)) :]}"
+        if last and last.end == span.base and last.kind == span.kind and _stem(last) == _stem(span):
+            first, number = last.name.partition("-")[0], span.name[len(_stem(span)) :]
+            name = f"{first}-{number}" if number else first
             result[-1] = Span(name, last.base, last.size + span.size, last.kind, last.target)
         else:
             result.append(span)

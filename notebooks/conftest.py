@@ -1,0 +1,42 @@
+"""How `pytest --nbval` runs these notebooks: as JupyterLab does, in a fixed environment, and no cell unseen."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+os.environ |= {
+    "PYTHONHASHSEED": "0",
+    "COLUMNS": "120",
+    "TZ": "UTC",
+    "NO_COLOR": "1",
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+}
+
+
+def keep_history() -> None:
+    """nbval runs cells without history, where `_`, `Out` and displayed values differ from JupyterLab's."""
+    from nbval.kernel import RunningKernel
+
+    def execute_cell_input(self: Any, cell_input: str, allow_stdin: bool | None = None) -> Any:
+        return self.kc.execute(
+            cell_input, silent=False, store_history=True, allow_stdin=allow_stdin, stop_on_error=False
+        )
+
+    RunningKernel.execute_cell_input = execute_cell_input
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.pluginmanager.hasplugin("nbval"):
+        keep_history()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A cell that was never run has no output to compare, and would pass whatever it does: it fails."""
+    for item in items:
+        cell = getattr(item, "cell", None)
+        if cell is not None and cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None:
+            item.runtest = lambda item=item: item.raise_cell_error("this cell was saved without having been run")  # type: ignore[method-assign]

@@ -185,7 +185,7 @@ class Assembly:
         if program.is_constant(node):
             key = str(evaluate(node, program.scope()))
         else:
-            changing = any(symbol == "." or symbol[0].isdigit() or symbol in program.constants for symbol in node.symbols())
+            changing = {s for s in node.symbols() if s == "." or s[0].isdigit() or s in program.constants}
             key = f"{written(node)} {program.order if changing else ''}"
         return program.current.pool.setdefault((width, key), new)
 

@@ -41,7 +41,7 @@ def disassemble_bytes(
 
 
 def disassemble_words(lines: Iterable[str], source: str = "") -> Iterator[str]:
-    """A line of text for every line with a word in hexadecimal. Every word stands at address 0; empty lines are skipped."""
+    """A line of text for every line with a word in hexadecimal, as if it stood at 0; empty lines are skipped."""
     known: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         digits = line.strip()

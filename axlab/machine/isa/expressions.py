@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
 from axlab.errors import AxError
 
 if TYPE_CHECKING:
     from lark import Lark, Token
 
-Number = Union[int, float]
+Number = int | float
 Scope = Mapping[str, int]
 
 ESCAPES = {"n": 10, "t": 9, "r": 13, "0": 0, "b": 8, "f": 12, "a": 7, "v": 11}
@@ -89,7 +89,11 @@ def evaluate(node: Expression, scope: Scope) -> Number:
 RELOCATIONS = {
     ":lo12:": lambda value: value & 0xFFF,
     ":pg_hi21:": lambda value: value,
-    **{f":abs_g{n}{tail}:": (lambda value, n=n: value >> 16 * n & 0xFFFF) for n in range(4) for tail in ("", "_s", "_nc")},
+    **{
+        f":abs_g{n}{tail}:": (lambda value, n=n: value >> 16 * n & 0xFFFF)
+        for n in range(4)
+        for tail in ("", "_s", "_nc")
+    },
 }
 
 
@@ -205,9 +209,9 @@ def parser() -> Lark:
             return Statement(str(name), start(name), (), items)
 
         def part(self, *children: Token | Statement | None) -> Statement:
-            statement = children[-1] or Statement("", 0)
-            assert isinstance(statement, Statement)
-            labels = tuple((str(label), start(label)) for label in children[:-1] if label is not None and not isinstance(label, Statement))
+            statement = children[-1] if isinstance(children[-1], Statement) else Statement("", 0)
+            tokens = [child for child in children if child is not None and not isinstance(child, Statement)]
+            labels = tuple((str(token), start(token)) for token in tokens)
             return Statement(statement.name, statement.column, labels, statement.items)
 
         def line(self, *parts: Statement) -> list[Statement]:
@@ -225,6 +229,10 @@ def parse_line(text: str, source: str = "", line: int = 0) -> list[Statement]:
         return statements
     except UnexpectedInput as error:
         column = error.column - 1 if error.column > 0 else len(text.rstrip())
-        bad = isinstance(error, UnexpectedCharacters) and column < len(text)
-        message = f"{text[column]!r} is no assembly" if bad else "the line ends too early" if column >= len(text.rstrip()) else "this does not belong here"
+        if column >= len(text.rstrip()):
+            message = "the line ends too early"
+        elif isinstance(error, UnexpectedCharacters):
+            message = f"{text[column]!r} is no assembly"
+        else:
+            message = "this does not belong here"
         raise AxError(message, source=source, line=line, text=text, column=column) from None

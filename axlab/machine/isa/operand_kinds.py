@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from axlab.machine.isa import (
     operands_immediates,
+    operands_lists,
     operands_memory,
     operands_registers,
     operands_system,
@@ -17,4 +18,5 @@ KINDS: dict[str, Kind | Spelling] = {
     **operands_memory.KINDS,
     **operands_system.KINDS,
     **operands_vectors.KINDS,
+    **operands_lists.KINDS,
 }

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from axlab.machine.isa.expressions import BadExpression, Expression, Item, Number, evaluate
+from axlab.machine.isa.expressions import Expression, Item, Number, evaluate
 
 Values = tuple[int, ...]
-Known = tuple[int | None, ...]
 
 
 class Mismatch(Exception):
@@ -167,4 +166,3 @@ def is_register(name: str) -> bool:
     return name in ("sp", "wsp", "xzr", "wzr", "lr", "fp")
 
 
-__all__ = ["BadExpression", "Kind", "Known", "Mismatch", "Place", "Reader", "Spelling", "Values", "is_register", "show_number"]

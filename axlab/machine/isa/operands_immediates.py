@@ -39,7 +39,7 @@ def imm12_of(reader: Reader, value: int) -> Values:
         shift = reader.integer(0, 12)
         if shift in (0, 12) and 0 <= value < 4096:
             return value, shift // 12
-        raise reader.wrong(f"{show_number(value)}, lsl #{shift} is no 12-bit immediate with lsl #0 or #12", back=1, weight=1)
+        raise reader.wrong("a 12-bit immediate is 0 to 4095, with lsl #0 or lsl #12", back=1, weight=1)
     if 0 <= value < 4096:
         return value, 0
     if 0 <= value < 1 << 24 and value & 0xFFF == 0:

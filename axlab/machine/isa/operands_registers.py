@@ -114,7 +114,8 @@ def read_extended(reader: Reader, rm: int | None, option: int | None, imm3: int 
     reader.expect(",")
     option = reader.choice(EXTENSIONS, "uxtb, uxth, uxtw, uxtx, sxtb, sxth, sxtw or sxtx")
     if wide != (1 if sf and option & 3 == 3 else 0):
-        raise reader.wrong(f"{EXTENSION_NAMES[option]} extends {'an X' if not wide else 'a W'} register", back=1, weight=1)
+        other = "a W" if wide else "an X"
+        raise reader.wrong(f"{EXTENSION_NAMES[option]} extends {other} register here", back=1, weight=1)
     return rm, option, read_amount(reader, 4) if reader.item() is not None else 0, sf, *stack
 
 

@@ -289,7 +289,7 @@ def decode_data_abort(trap: Trap, cpu: Cpu, bus: Bus) -> Exit:
     address = faulting_ipa(trap)
     is_write = bool(iss >> 6 & 1)
     on_walk = bool(iss >> 7 & 1)
-    if on_walk or is_permission_fault(trap) or bus.find(address) is None:
+    if on_walk or bus.find(address) is None:
         return NestedPageFault(address, "w" if is_write else "r", on_walk, is_permission_fault(trap))
     if not iss >> 24 & 1:
         return MmioOther(address, is_write)

@@ -144,7 +144,7 @@ class Hypervisor:
                 timers.arm_wake(self, vm, vcpu)
         timers.notice(self, vm)
 
-    def remove(self, vm: Vm, keep_data: bool = False) -> None:
+    def remove(self, vm: Vm, keep_data: bool = True) -> None:
         """Take a VM that has no vCPU task off the list and free its memory and, unless `keep_data`, its folder."""
         if vm.on_vcpus:
             raise Refused(f"{vm.label} still has {len(vm.on_vcpus)} VCpu task(s)")
@@ -155,6 +155,26 @@ class Hypervisor:
             vm.folder.flush()
         else:
             vm.folder.remove()
+
+    def reset(self, vm: Vm) -> None:
+        """Reset a running VM, as its guest does with PSCI SYSTEM_RESET. Raises `Refused`."""
+        lifecycle.admit(vm.state, "stop")
+        if not vm.on_vcpus:
+            raise Refused("VM is not running, cannot reset")
+        self.begin_stop(vm, StopReason.GUEST_RESET)
+
+    def asleep(self, vm: Vm) -> bool:
+        """Whether no vCPU of a VM will ever run again by itself: it waits for a person, or for nothing."""
+        for vcpu in vm.on_vcpus:
+            timer = vm.state is not VmStatus.SUSPENDED and (vcpu.wake_timer or vcpu.physical_timer)
+            if vcpu.state is not VcpuStatus.BLOCKED or timer or vcpu.wait_reason == tasks.Wait.BOOT_DELAY:
+                return False
+        return not vm.grace and not vm.devices.alarm
+
+    @property
+    def tasks(self) -> list[Task]:
+        """The tasks of all vCPUs that are on, by VM and vCPU."""
+        return [vcpu.task for vm in self.vms for vcpu in vm.vcpus if vcpu.task is not None]
 
     def holders(self, vm: Vm) -> list[str]:
         """Who in the lab still refers to a VM, in words: nobody, when it may be forgotten."""
@@ -184,7 +204,7 @@ class Hypervisor:
         if vm.devices.uarts:
             virtual_devices.console_input(self, vm)
 
-    def pin(self, vm: Vm, vcpu: Vcpu, mask: int | None) -> None:
+    def set_affinity(self, vcpu: Vcpu, mask: int | None) -> None:
         """Let a vCPU run on these physical CPUs only (None: on any). Raises `AxError` for a mask that names none."""
         if mask is not None and not mask & (1 << len(self.physical_cpus.cpus)) - 1:
             raise AxError(f"the mask {mask:#x} names none of the {len(self.physical_cpus.cpus)} physical CPUs")

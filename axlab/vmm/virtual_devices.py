@@ -212,7 +212,10 @@ def show_flash(vm: Vm, claim: Claim) -> None:
     """Map a flash bank for reading while reads give its array; otherwise every access leaves the guest."""
     flash = claim.device
     assert isinstance(flash, Flash)
+    if flash.reads_array == (vm.stage2.find(claim.base) is not None):
+        return
     if flash.reads_array:
         vm.stage2.map(claim.base, flash.base, flash.size, stage2.READ | stage2.EXECUTE)
     else:
         vm.stage2.unmap(claim.base, flash.size)
+    vm.flush_tlbs()

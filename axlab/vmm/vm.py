@@ -6,10 +6,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from axlab.machine.bus import Bus
+from axlab.machine.bus import Bus, Claim
+from axlab.machine.gic import FIRST_SPI
 from axlab.units import GuestPhysAddr, HostPhysAddr
 from axlab.vmm.config import MemoryRegion, VmConfig
-from axlab.vmm.config_schema import MAP_RESERVED, MAP_TYPES
+from axlab.vmm.config_schema import MAP_RESERVED
 from axlab.vmm.consoles import Console
 from axlab.vmm.lifecycle import StopReason, VmStatus
 from axlab.vmm.stage2 import WRITE, Stage2
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from axlab.vmm.virtual_devices import VirtualDevices
     from axlab.vmm.virtual_gic import VirtualGic
     from axlab.vmm.vm_folder import VmFolder
+
+EMULATED_REGISTERS = ("CNTP_CTL_EL0", "CNTP_CVAL_EL0", "CNTP_TVAL_EL0", "ICC_SGI0R_EL1", "ICC_SGI1R_EL1", "ICC_ASGI1R_EL1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,8 @@ class VmRegion:
 
     @property
     def kind(self) -> str:
-        """`MapAlloc`, `MapIdentical` or `MapReserved`."""
-        return MAP_TYPES[self.map_type]
+        """`Allocated` or `Reserved`, as AxVisor prints it."""
+        return "Reserved" if self.map_type == MAP_RESERVED else "Allocated"
 
     @property
     def identical(self) -> bool:
@@ -134,6 +137,22 @@ class Vm:
     def must_leave(self) -> bool:
         """Whether its vCPUs leave at their next exit. While a power button's grace lasts, they go on."""
         return self.state is VmStatus.STOPPING and not self.grace
+
+    @property
+    def mmio_devices(self) -> list[Claim]:
+        """Its emulated devices, by address."""
+        return self.devices.bus.claims
+
+    @property
+    def sysreg_devices(self) -> tuple[str, ...]:
+        """The system registers that are emulated for it."""
+        return EMULATED_REGISTERS
+
+    @property
+    def spis(self) -> list[int]:
+        """The INTIDs of its devices' shared interrupts."""
+        claims = [*self.devices.bus.claims, *self.devices.passed]
+        return sorted(claim.intid for claim in claims if claim.intid >= FIRST_SPI)
 
     def vcpu_of(self, mpidr: int) -> Vcpu | None:
         """The vCPU that the guest knows by this MPIDR."""

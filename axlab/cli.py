@@ -70,12 +70,16 @@ def declare_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("targets", nargs="+", metavar="CONFIG|IMAGE|demo", help="TOML files, images, or the demo guest")
     parser.add_argument("--expect", action=InOrder, metavar="TEXT", help="wait until TEXT (or NAME:TEXT) was printed")
     parser.add_argument("--send", action=InOrder, metavar="TEXT", help="type TEXT (or NAME:TEXT)")
-    parser.add_argument("--for", dest="limit", type=duration, metavar="DURATION", help="limit of virtual time: 50ms, 2s")
+    parser.add_argument(
+        "--for", dest="limit", type=duration, metavar="DURATION", help="limit of virtual time: 50ms, 2s"
+    )
     parser.add_argument("--max-instructions", type=count, metavar="N", help="limit of guest instructions")
     parser.add_argument("--stats", metavar="FILE", help="write what was used as JSON, however the run ends")
     parser.add_argument("--trace", metavar="FILE", help="write the trace; the extension chooses its form")
     parser.add_argument("--trace-level", choices=("off", "events", "blocks", "instructions", "memory"))
-    parser.add_argument("--fingerprint", action="store_true", help="print the hash of the event stream to standard error")
+    parser.add_argument(
+        "--fingerprint", action="store_true", help="print the hash of the event stream to standard error"
+    )
     parser.set_defaults(steps=[])
 
 
@@ -198,7 +202,9 @@ def declare_config(parser: argparse.ArgumentParser) -> None:
     check.add_argument("files", nargs="+", metavar="FILE")
     check.add_argument("--json", action="store_true", help="findings as a JSON list")
     check.add_argument("--images", action="store_true", help="also look whether the files that are named exist")
-    new = inner.add_parser("new", help="write a commented configuration", description="Write a commented configuration.")
+    new = inner.add_parser(
+        "new", help="write a commented configuration", description="Write a commented configuration."
+    )
     new.add_argument("--kind", help="demo, bare-metal, rtos, linux, ...")
     for name, text in (("name", "name of the VM"), ("image", "kernel image"), ("cmdline", "kernel command line")):
         new.add_argument(f"--{name}", help=text)
@@ -232,7 +238,7 @@ def new_config(arguments: argparse.Namespace) -> int:
     from axlab.vmm import config_new
 
     names = ("kind", "name", "image", "cmdline", "id", "cpus")
-    given: dict[str, object] = {name: value for name in names if (value := getattr(arguments, name)) is not None}
+    given: dict[str, Any] = {name: value for name in names if (value := getattr(arguments, name)) is not None}
     if arguments.memory is not None:
         given["memory"] = parse_size(arguments.memory)
     if arguments.yes or not sys.stdin.isatty():

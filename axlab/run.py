@@ -19,8 +19,8 @@ from axlab.cli import DONE, FAILED, INTERRUPTED
 from axlab.errors import AxError
 from axlab.events import Console, Event
 from axlab.lab import Lab
-from axlab.literals import unescape_literal
 from axlab.shell.commands_create import configuration
+from axlab.shell.literals import unescape_literal
 from axlab.shell.running import GONE, advance
 from axlab.units import format_duration
 from axlab.vmm.config import ConfigError, VmConfig

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from axlab.errors import AxError, nearest
-from axlab.shell.syntax import unescape
+from axlab.shell.literals import unescape_literal
 from axlab.units import Nanoseconds, parse_duration, parse_size
 
 
@@ -30,14 +30,24 @@ class ArgumentType(Protocol):
 
 @dataclass(frozen=True)
 class Text:
-    """Any word, as it is; with `escapes`, `\\n` and the like mean what they mean in Python."""
+    """Any word, as it is."""
 
     metavar: str = "TEXT"
-    escapes: bool = False
     kind: ClassVar[str] = "text"
 
     def convert(self, text: str) -> str:
-        return unescape(text) if self.escapes else text
+        return text
+
+
+@dataclass(frozen=True)
+class Typed:
+    """Bytes as they are typed on a console: `\\n` and the like mean what they mean in Python."""
+
+    metavar: str = "TEXT"
+    kind: ClassVar[str] = "text"
+
+    def convert(self, text: str) -> bytes:
+        return unescape_literal(text)
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,8 @@ class Number:
             raise ValueError(f"{text!r} is no whole number; write it as 16 or 0x10")
         value = int(text, 0 if text[:2].lower() == "0x" else 10) if not text.endswith("_") else self.minimum - 1
         if not self.minimum <= value <= self.maximum:
-            raise ValueError(f"{text} is not between {self.minimum} and {self.maximum:#x}")
+            most = f"{self.maximum:#x}" if self.maximum >> 32 else self.maximum
+            raise ValueError(f"{text} is not between {self.minimum} and {most}")
         return value
 
 

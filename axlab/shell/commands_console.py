@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from axlab.errors import AxError
-from axlab.shell.arguments import Number, Text, VmReference
+from axlab.shell.arguments import Number, Text, Typed, VmReference
 from axlab.shell.context import Context
 from axlab.shell.declaration import Argument, Option, command
 from axlab.shell.inspecting import the_vm
@@ -36,9 +36,9 @@ class ConsoleResult(Result):
     "vm console",
     "Show the console of a virtual machine, or type into it",
     one_vm(),
-    Option("send", Text(escapes=True), "Type this text", short="s"),
+    Option("send", Typed(), "Type this text", short="s"),
 )
-def console(context: Context, vm: VmReference, send: str | None) -> Result:
+def console(context: Context, vm: VmReference, send: bytes | None) -> Result:
     """Show a console.
 
     In a terminal the console is interactive; Ctrl-] leaves it. What is typed waits until the guest
@@ -49,10 +49,9 @@ def console(context: Context, vm: VmReference, send: str | None) -> Result:
         return ConsoleResult(vm=found.id, name=found.name, output=bytes(found.console.output), interactive=True)
     if found.state not in ("Running", "Suspended"):
         raise AxError(f"VM[{found.id}] is {found.state}; nobody reads its console")
-    data = send.encode()
-    context.hypervisor.console_input(found, data)
-    context.say(f"✓ {len(data)} byte(s) sent to VM[{found.id}]")
-    return ConsoleResult(vm=found.id, name=found.name, output=b"", sent=len(data), transcript=context.transcript)
+    context.hypervisor.console_input(found, send)
+    context.say(f"✓ {len(send)} byte(s) sent to VM[{found.id}]")
+    return ConsoleResult(vm=found.id, name=found.name, output=b"", sent=len(send), transcript=context.transcript)
 
 
 @dataclass(kw_only=True)

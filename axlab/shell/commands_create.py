@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -43,15 +43,19 @@ def configuration(name: str, folders: tuple[Path, ...], ids: Any) -> tuple[VmCon
     path = next((folder / name for folder in folders if (folder / name).exists()), Path(name))
     if name in BUILT_IN and not path.exists():
         return _free(default_config(name), ids), []
-    if path.suffix == ".toml" or _is_toml(path):
+    if _is_toml(path):
         checked = read_config(path)
-        return checked.require(), [found for found in checked.findings if found.severity == "warning"]
+        findings = [replace(found, file=name) if found.file == str(path) else found for found in checked.findings]
+        if checked.config is None:
+            raise ConfigError(findings)
+        return replace(checked.config, source=name), [found for found in findings if found.severity == "warning"]
     return _free(default_config(path), ids), []
 
 
 def _is_toml(path: Path) -> bool:
+    """Whether a file is a configuration: by its name, or by its first table. Raises OSError if it is not readable."""
     with path.open("rb") as file:
-        return b"[base]" in file.read(1 << 16)
+        return path.suffix == ".toml" or b"[base]" in file.read(1 << 16)
 
 
 def _free(config: VmConfig, ids: Any) -> VmConfig:
@@ -96,7 +100,7 @@ def _create(context: Context, config: str) -> Created:
         wanted, warnings = configuration(config, folders, context.hypervisor.vms)
         vm = context.hypervisor.create(wanted)
     except ConfigError as error:
-        findings = [str(finding) for finding in error.findings]
+        findings = [str(one) for severity in ("error", "warning") for one in error.findings if one.severity == severity]
         context.say(f"✗ Failed to create VM from {config}: {findings[0]}", *(f"  {more}" for more in findings[1:]))
         return Created(config, None, findings)
     except AxError as error:

@@ -173,6 +173,16 @@ class RegionRow:
     intid: int
 
 
+def without_slots(regions: list[RegionRow]) -> list[RegionRow]:
+    """The regions, with the many virtio slots as one row (their INTIDs ascend from the first one's)."""
+    slots = [region for region in regions if region.name.startswith("virtio")]
+    if not slots:
+        return regions
+    first, last = slots[0], slots[-1]
+    whole = RegionRow(f"virtio0-{len(slots) - 1}", first.base, last.base + last.size - first.base, first.intid)
+    return [whole if region is first else region for region in regions if region is first or region not in slots]
+
+
 @dataclass(kw_only=True)
 class MachineResult(Result):
     """The board, its physical CPUs and its clock."""
@@ -199,7 +209,8 @@ class MachineResult(Result):
         )
         cpus = tuple((str(cpu.index), cpu.task or "idle", format_duration(cpu.busy_ns)) for cpu in self.cpus)
         regions = tuple(
-            (one.name, f"{one.base:#012x}", format_memory_size(one.size), str(one.intid or "")) for one in self.regions
+            (one.name, f"{one.base:#012x}", format_memory_size(one.size), str(one.intid or ""))
+            for one in without_slots(self.regions)
         )
         return [
             Lines(lines),

@@ -8,7 +8,7 @@ from typing import Any
 from axlab.errors import AxError
 from axlab.events import Console, Event
 from axlab.shell import foreground
-from axlab.shell.arguments import Duration, Number, Text, VmReference
+from axlab.shell.arguments import Duration, Number, Typed, VmReference
 from axlab.shell.context import Context
 from axlab.shell.declaration import Argument, Option, command
 from axlab.shell.inspecting import located
@@ -40,8 +40,8 @@ class StepResult(Result):
 class TextWatch:
     """An observer that waits for a text in the output of any console."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text.encode()
+    def __init__(self, text: bytes) -> None:
+        self.text = text
         self.tails: dict[int, bytes] = {}
         self.seen = not self.text
 
@@ -61,9 +61,9 @@ def result_of(context: Context, run: foreground.Run, ok: bool) -> RunResult:
     "vm run",
     "Let the machine run for a while",
     Option("for", Duration(), "How long, in virtual time (1s where no text is given)"),
-    Option("until-text", Text(escapes=True), "Until a console prints this"),
+    Option("until-text", Typed(), "Until a console prints this"),
 )
-def run(context: Context, for_: int | None, until_text: str | None) -> Result:
+def run(context: Context, for_: int | None, until_text: bytes | None) -> Result:
     """Run the machine.
 
     It ends when the time has passed, when the text was printed, or when every running VM has
@@ -71,7 +71,7 @@ def run(context: Context, for_: int | None, until_text: str | None) -> Result:
     """
     running = [vm for vm in context.hypervisor.vms if vm.state in ("Running", "Stopping")]
     limit = DEFAULT_LIMIT if for_ is None and until_text is None else for_
-    watch = TextWatch(until_text) if until_text is not None else None
+    watch = None if until_text is None else TextWatch(until_text)
     observer = watch.observe if watch else None
     if observer is not None:
         context.lab.events.add(observer)
@@ -82,7 +82,7 @@ def run(context: Context, for_: int | None, until_text: str | None) -> Result:
         if observer is not None:
             context.lab.events.remove(observer)
     if watch is not None and not watch.seen:
-        context.say(f"✗ the text {until_text!r} was not printed")
+        context.say(f"✗ the text {watch.text.decode('utf-8', 'replace')!r} was not printed")
     return result_of(context, ended, ok=watch is None or watch.seen)
 
 

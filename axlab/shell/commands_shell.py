@@ -17,7 +17,7 @@ MAX_DEPTH = 20  # of files that source each other
 @command(
     "help",
     "Show what the commands are, or how one is used",
-    Argument("words", Text("COMMAND"), minimum=0, maximum=None),
+    Argument("words", Text("COMMAND"), "The words of a command or group", minimum=0, maximum=None),
 )
 def show_help(context: Context, words: list[str]) -> Result:
     tree, lab = context.shell.tree, context.lab
@@ -85,7 +85,11 @@ def log(context: Context, level: str | None) -> Result:
     return TextResult(lines=[f"Log level: {context.shell.log_level}"])
 
 
-@command("echo", "Print words", Argument("words", Text("WORD"), minimum=0, maximum=None))
+@command(
+    "echo",
+    "Print words",
+    Argument("words", Text("WORD"), "What is printed, with blanks between", minimum=0, maximum=None),
+)
 def echo(context: Context, words: list[str]) -> Result:
     return TextResult(lines=[" ".join(words)])
 

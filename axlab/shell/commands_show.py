@@ -198,10 +198,21 @@ def _listed(title: str, lines: list[str]) -> list[str]:
     return ["", f"  {title}: ({len(lines)} device(s))", *lines] if lines else []
 
 
+def ranges(numbers: list[int]) -> list[str]:
+    """Ascending numbers, neighbours together: `33`, `48-79`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    return ["-".join(map(str, run)) for run in runs]
+
+
 def full_text(shown: ShowResult) -> list[str]:
     """Everything, under AxVisor's headings."""
     size = format_memory_size(shown.memory_bytes)
-    spis = ", ".join(str(spi) for spi in shown.spis)
+    spis = ", ".join(ranges(shown.spis))
     emulated = [f"    - {one.name}: GPA[{one.base:#x}~{one.base + one.size:#x}]" for one in shown.emulated]
     return [
         f"=== VM Details: {shown.id} ===",

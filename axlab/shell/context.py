@@ -55,7 +55,8 @@ class Context:
 
     def say_error(self, error: AxError) -> None:
         """Say what was wrong: a line with its caret as it is, a plain message with a cross before it."""
-        self.say(*(str(error) if error.text else f"✗ {error}").split("\n"))
+        bare = bool(error.text) or error.message.startswith("Error:")
+        self.say(*(str(error) if bare else f"✗ {error}").split("\n"))
 
     def observe(self, event: Event) -> None:
         """Show console output of the VMs in `consoles`, and log lines as the level says."""

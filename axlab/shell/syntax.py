@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lark import Lark, Token, Tree
@@ -115,7 +116,7 @@ def unescape(text: str) -> str:
     return ESCAPE.sub(character, text)
 
 
-DECODE = {
+DECODE: dict[str, Callable[[str], str]] = {
     "PLAIN": lambda text: text,
     "HASHED": lambda text: text,
     "ESCAPED": lambda text: text[1:],

@@ -32,9 +32,10 @@ ALL = set(MAY_IMPORT)
 MAY_IMPORT |= {
     "lab": ALL | {"lab"},
     "demo": ALL | {"lab"},
-    "cli": ALL | {"lab", "demo", "cli"},
+    "run": ALL | {"lab", "cli"},
+    "cli": ALL | {"lab", "demo", "run"},
     "__main__": {"cli"},
-    "notebook": ALL | {"lab", "demo", "cli"},
+    "notebook": ALL | {"lab"},
 }
 
 # library -> the modules (or layers) that may import it; all but lark only inside functions
@@ -52,6 +53,8 @@ MAY_USE = {
     "ipywidgets": {"notebook"},
     "anywidget": {"notebook"},
 }
+# These do nothing without their library, and are themselves imported only when it is needed.
+BUILT_ON_A_LIBRARY = {"shell/terminal"}
 MODULES = sorted(path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py"))
 
 
@@ -60,11 +63,10 @@ def imports(module: str) -> list[tuple[str, str]]:
     tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
     when = {}
     for outer in ast.walk(tree):
-        for node in ast.walk(outer):
-            if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef):
-                when[id(node)] = "in a function"
-            elif isinstance(outer, ast.If) and "TYPE_CHECKING" in ast.dump(outer.test):
-                when[id(node)] = "for types"
+        if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef):
+            when |= {id(node): "in a function" for node in ast.walk(outer)}
+        elif isinstance(outer, ast.If) and "TYPE_CHECKING" in ast.dump(outer.test):
+            when |= {id(node): "for types" for node in ast.walk(outer)}
     return [(name, when.get(id(node), "at once")) for node in ast.walk(tree) for name in names_of(node)]
 
 
@@ -100,8 +102,8 @@ def test_a_library_is_used_only_where_it_belongs_and_only_when_needed(module: st
             continue
         assert library in MAY_USE, f"{module} imports {name}, which this table does not know"
         assert {module, layer_of(module)} & MAY_USE[library], f"{module} imports {name}"
-        heavy = layer_of(module) != "notebook" and library != "lark"
-        assert not (heavy and when == "at once"), f"{module} imports {name} before it is needed"
+        light = library == "lark" or layer_of(module) == "notebook" or module in BUILT_ON_A_LIBRARY
+        assert light or when != "at once", f"{module} imports {name} before it is needed"
 
 
 def test_a_lab_runs_without_pandas_matplotlib_and_ipython() -> None:

@@ -115,6 +115,10 @@ def test_the_image_may_say_where_it_goes() -> None:
     assert (kernel.entry_point, kernel.kernel_load_addr) == (None, None)
 
 
+def test_paths_that_are_empty_are_none() -> None:
+    assert findings(with_keys("kernel", 'bios_path = ""\ndtb_path = ""\nramdisk_path = ""\ndisk_path = ""')) == []
+
+
 def test_keys_for_x86_and_for_bios_are_known() -> None:
     extra = (
         'boot_protocol = "linux"\nenable_bios = false\nbios_path = "b.bin"\nbios_load_addr = 0x4000_0000\n'
@@ -227,6 +231,19 @@ WRONG = {
     "an unknown table": (
         GOOD + "[axlabs]\nfp = true\n",
         ["guest.toml:20: warning: axlabs: unknown table or key; did you mean axlab?"],
+    ),
+    "keys of a later AxVisor": (
+        GOOD.replace("emu_devices = []", "disabled = []") + "[machine]\nmode = 1\n",
+        [
+            "guest.toml:18: warning: devices.disabled: unknown key (of a later AxVisor); here it is: "
+            'excluded_devices = [["/path"]]',
+            "guest.toml:20: warning: machine: unknown table or key (of a later AxVisor); here it is: "
+            "interrupt_mode in [devices]",
+        ],
+    ),
+    "an image without a name": (
+        changed('"kernel.bin"', '""'),
+        ['guest.toml:10: kernel.kernel_path: is empty; name the image, such as kernel_path = "kernel.bin"'],
     ),
     "a path without brackets": (
         changed('[["/"]]', '["/"]'),

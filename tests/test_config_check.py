@@ -10,7 +10,7 @@ from guest_files import GOOD, changed, findings, with_keys
 
 from axlab.errors import AxError
 from axlab.vmm.config import ConfigError, Finding, Host, parse_config, read_config
-from axlab.vmm.config_check import check
+from axlab.vmm.config_check import check, check_config
 from axlab.vmm.config_positions import positions
 
 # --- check warns where create refuses --------------------------------------------------------------
@@ -169,6 +169,14 @@ def test_a_config_error_carries_all_findings_and_says_the_errors() -> None:
         parse_config(with_keys("base", "foo = 1").replace("cpu_num = 2", "cpu_num = 0"), "guest.toml").require()
     assert str(raised.value) == "guest.toml:6: base.cpu_num: 0 is out of range; right is 1 to 64"
     assert [found.severity for found in raised.value.findings] == ["warning", "error"]
+
+
+def test_a_host_has_the_last_word_on_a_configuration_that_was_read_for_another() -> None:
+    config = parse_config(with_keys("base", "phys_cpu_sets = [0x1, 0x10]"), "guest.toml").require()
+    assert check_config(config, Host()) == []
+    assert [str(found) for found in check_config(config, Host(cpus=4))] == [
+        "guest.toml:2: base.phys_cpu_sets[1]: mask 0x10 names none of the host's 4 physical CPUs; right is a bit of 0xf"
+    ]
 
 
 def test_findings_have_a_json_form() -> None:

@@ -93,6 +93,12 @@ def test_reserved_memory_is_listed_as_such() -> None:
     assert root.find("/memory@50000000") is None
 
 
+def test_a_guest_with_nothing_but_reserved_memory_has_that_as_ram() -> None:
+    root = tree(guest(regions="[[0x9000_0000, 0x1000, 7, 2]]", kernel=""))
+    assert at(root, "/memory@90000000").cells("reg") == [0, 0x9000_0000, 0, 0x1000]
+    assert root.find("/reserved-memory") is None
+
+
 def test_cpus_have_their_mpidr_and_are_started_by_psci() -> None:
     root = tree(CONFIGS["emulated"])
     assert [node.name for node in at(root, "/cpus").children] == ["cpu@0", "cpu@100"]

@@ -79,3 +79,10 @@ def test_the_gic_is_where_emulated_devices_say_else_the_boards_else_nowhere() ->
     assert gic_frames(guest(mode="passthrough")) is None
     two = gic_frames(guest(mode="emulated", axlab="gic_version = 2\n"))
     assert two == GicFrames(2, (0x0800_0000, 0x1_0000), (0x0801_0000, 0x1_0000), True)
+
+
+def test_the_length_of_one_redistributor_means_one_for_every_vcpu() -> None:
+    devices = 'emu_devices = [["r", 0x080a_0000, 0x2_0000, 0, 0x20, [2, 0x2_0000, 0]]]'
+    frames = gic_frames(guest(devices, mode="emulated", base="cpu_num = 2\n"))
+    assert frames is not None
+    assert frames.second == (0x080A_0000, 0x4_0000)

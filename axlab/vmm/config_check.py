@@ -31,7 +31,7 @@ from axlab.vmm.config import (
     VmConfig,
 )
 from axlab.vmm.config_positions import Path as KeyPath
-from axlab.vmm.config_positions import line_of, positions
+from axlab.vmm.config_positions import positions
 from axlab.vmm.config_schema import Key, Table
 
 TOML_LIMIT = 1 << 20
@@ -47,11 +47,16 @@ class Report:
 
     file: str
     purpose: Purpose
-    lines: dict[KeyPath, int] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
     def add(self, path: KeyPath, message: str, severity: Severity = "error") -> None:
-        self.findings.append(Finding(self.file, spelled(path), line_of(self.lines, path), severity, message))
+        self.findings.append(Finding(self.file, spelled(path), self.line_of(path), severity, message))
+
+    def line_of(self, path: KeyPath) -> int:
+        """The line of a path, or of the nearest thing around it that has one; 0 for nothing."""
+        around = (path[:length] for length in range(len(path), 0, -1))
+        return next((self.lines[spelled(part)] for part in around if spelled(part) in self.lines), 0)
 
     def error(self, path: KeyPath, message: str) -> None:
         """Wrong for everybody."""
@@ -140,7 +145,7 @@ def check_text(text: str, source: str, folder: str, purpose: Purpose, host: Host
     config = None
     try:
         document = tomllib.loads(text)
-        report.lines = positions(text)
+        report.lines = {spelled(path): line for path, line in positions(text).items()}
     except tomllib.TOMLDecodeError as error:
         report.findings.append(syntax_finding(text, source, str(error)))
     except RecursionError:
@@ -163,6 +168,15 @@ def syntax_finding(text: str, source: str, message: str) -> Finding:
     caret = re.sub(r"[^\t]", " ", wrong[: column - 1]) + "^"
     where = f"column {column}" if found else "end of the file"
     return Finding(source, "", line, "error", f"{where}: {what}\n  {wrong}\n  {caret}")
+
+
+def check_config(config: VmConfig, host: Host) -> list[Finding]:
+    """What a host has against a configuration whose form is right: for `create`, so all of it refuses."""
+    from axlab.vmm.config_meaning import check_meaning
+
+    report = Report(config.source, "create", config.lines)
+    check_meaning(config, report, host)
+    return report.findings
 
 
 def check(paths: Iterable[str | Path], images: bool = False, host: Host | None = None) -> list[Finding]:
@@ -191,18 +205,24 @@ def checked_document(document: dict[str, Any], report: Report, source: str, fold
     known = [table.name for table in schema.TABLES]
     for name in document:
         if name not in known:
-            where = home_of(name)
-            hint = f"; it belongs into [{where}]" if where else nearest(name, known)
-            report.warn((name,), f"unknown table or key{hint}")
+            report.warn((name,), f"unknown table or key{hint_for((name,), known)}")
     values = {table.name: checked_table(table, document.get(table.name), report) for table in schema.TABLES}
     if report.failed:
         return None
-    lines = {spelled(path): line for path, line in report.lines.items()}
-    config = built(values, source, folder, lines)
+    config = built(values, source, folder, report.lines)
     from axlab.vmm.config_meaning import check_meaning
 
     check_meaning(config, report, host)
     return config
+
+
+def hint_for(path: tuple[str, ...], known: list[str]) -> str:
+    """What an unknown key may have meant: a later AxVisor's form, a key of another table, the nearest one."""
+    newer = schema.NEWER_FORMS.get(".".join(path))
+    if newer is not None:
+        return f" (of a later AxVisor); here it is: {newer}"
+    where = home_of(path[-1], path[0])
+    return f"; it belongs into [{where}]" if where else nearest(path[-1], known)
 
 
 def home_of(name: str, but: str = "") -> str:
@@ -227,9 +247,7 @@ def checked_table(table: Table, given: object, report: Report) -> dict[str, Any]
     names = [key.name for key in table.keys]
     for name in given:
         if name not in names:
-            where = home_of(name, table.name)
-            hint = f"; it belongs into [{where}]" if where else nearest(name, names)
-            report.warn((table.name, name), f"unknown key{hint}")
+            report.warn((table.name, name), f"unknown key{hint_for((table.name, name), names)}")
     return {key.name: checked_key(table, key, given, report) for key in table.keys}
 
 

@@ -149,6 +149,11 @@ def check_entry(config: VmConfig, report: Report, host: Host) -> None:
         report.refuse(path, f"{entry:#x} is no multiple of 4, as the address of an A64 instruction must be")
 
 
+def check_image(config: VmConfig, report: Report, host: Host) -> None:
+    if not config.kernel.kernel_path:
+        report.error(("kernel", "kernel_path"), 'is empty; name the image, such as kernel_path = "kernel.bin"')
+
+
 def check_loads(config: VmConfig, report: Report, host: Host) -> None:
     """Load addresses outside RAM, firmware without an address, a device tree that is not aligned."""
     kernel = config.kernel
@@ -249,6 +254,7 @@ RULES: tuple[Callable[[VmConfig, Report, Host], None], ...] = (
     check_cpus,
     check_gic,
     check_regions,
+    check_image,
     check_entry,
     check_loads,
     check_emulated,

@@ -160,12 +160,3 @@ class Scanner:
 def positions(text: str) -> dict[Path, int]:
     """The line, from 1, of every key (`("kernel", "cmdline")`) and array element (`("a", "b", 0, 1)`)."""
     return Scanner(text).scan()
-
-
-def line_of(lines: dict[Path, int], path: Path) -> int:
-    """The line of a path, or of the nearest thing around it that has one; 0 for nothing."""
-    while path:
-        if path in lines:
-            return lines[path]
-        path = path[:-1]
-    return 0

@@ -32,7 +32,7 @@ An image is a flat binary, a Linux arm64 `Image`, either of them also compressed
 | image | where it goes | where it begins |
 |---|---|---|
 | flat | `kernel_load_addr`, else `entry_point`; one of them is needed | `entry_point`, else its first byte |
-| arm64 Image | the same; without both, a 2 MB boundary in RAM plus its text_offset | `entry_point`, else its first byte |
+| arm64 Image | the same; without both, a 2 MB boundary in RAM plus its text_offset | the same |
 | ELF | its physical addresses; `kernel_load_addr` is ignored | `entry_point`, else its own entry, made physical |
 | `axlab:demo` | the guest that comes with AxLab, a flat binary | |
 

@@ -74,8 +74,19 @@ EMULATED_TYPES = {
     0xE2: "virtio net",
     0xE3: "virtio console",
 }
-TREE_ONLY = ("timer", "psci", "cpus", "chosen", "apb-pclk", "gpio-keys", "pmu")
+TREE_ONLY = ("timer", "psci", "cpus", "chosen", "aliases", "memory", "apb-pclk", "gpio-keys", "pmu")
 """Nodes of a device tree that are no addresses: every guest has them, so passing them through changes nothing."""
+
+NEWER_FORMS = {
+    "base.guest_type": "vm_type = 1",
+    "devices.passthrough": 'passthrough_devices = [["/"]]',
+    "devices.disabled": 'excluded_devices = [["/path"]]',
+    "devices.deny": 'excluded_devices = [["/path"]]',
+    "devices.virtual": 'emu_devices = [["uart", 0x900_0000, 0x1000, 33, 0x2, []]]',
+    "machine": "interrupt_mode in [devices]",
+    "memory": "memory_regions in [kernel]",
+}
+"""Keys of later AxVisor versions, which describe a VM in other words, and what says the same here."""
 
 INTERRUPT_MODES: dict[object, object] = {
     "no_irq": "no_irq",

@@ -61,16 +61,18 @@ def excluded(node: Node, config: VmConfig) -> bool:
 
 
 def add_memory(root: Node, config: VmConfig) -> None:
-    """A node for every region of RAM. ROM (no W) is not RAM; reserved regions are listed as such.
+    """A node for every region of RAM. ROM (no W) is not RAM; reserved regions are listed as such,
+    unless there is nothing else.
 
     RAM in the place of the board's flash comes last: firmware takes the first node for its RAM.
     """
     regions = config.kernel.memory_regions
-    ram = [r for r in regions if r.flags & schema.FLAG_WRITE and r.map_type != schema.MAP_RESERVED]
+    writable = [r for r in regions if r.flags & schema.FLAG_WRITE]
+    ram = [r for r in writable if r.map_type != schema.MAP_RESERVED] or writable
     for region in sorted(merged(ram), key=lambda r: (r.gpa < FLASH_END, r.gpa)):
         reg = cells64(region.gpa, region.size)
         root.add(f"memory@{region.gpa:x}", {"device_type": strings("memory"), "reg": reg})
-    reserved = merged([r for r in regions if r.map_type == schema.MAP_RESERVED])
+    reserved = merged([r for r in regions if r.map_type == schema.MAP_RESERVED and r not in ram])
     if reserved:
         node = root.add("reserved-memory", {"#address-cells": cells(2), "#size-cells": cells(2), "ranges": b""})
         for region in reserved:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from axlab.machine.memory_map import BOARD, Region
+from axlab.machine.memory_map import BOARD, GICR_STRIDE, Region
 from axlab.units import PAGE_SIZE
-from axlab.vmm.config import AddressRange, PassthroughDevice, VmConfig
+from axlab.vmm.config import AddressRange, EmulatedDevice, PassthroughDevice, VmConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +110,14 @@ def gic_frames(config: VmConfig, board: Iterable[Region] = BOARD) -> GicFrames |
     return GicFrames(
         version,
         (distributor.base, distributor.length) if distributor else place(regions["GICD"], passed),
-        (second.base, second.length) if second else place(regions[second_name], passed),
+        redistributors(second, config) if second else place(regions[second_name], passed),
         distributor is not None or second is not None or config.devices.interrupt_mode == "emulated",
     )
+
+
+def redistributors(device: EmulatedDevice, config: VmConfig) -> tuple[int, int]:
+    """The frames of all vCPUs: a file may give the length of one redistributor, or of all."""
+    return (device.base, max(device.length, GICR_STRIDE * config.base.cpu_num))
 
 
 def place(region: Region, passed: dict[str, Granted]) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.unicorn_oracle import BRANCHES, MIDDLE, POINTER, ROWS, STRAIGHT, Pair, is_memory
+from unicorn_oracle import BRANCHES, MIDDLE, POINTER, ROWS, STRAIGHT, Pair, is_memory
 
 pytestmark = pytest.mark.slow
 

@@ -15,14 +15,17 @@ from axlab.machine.exclusives import Monitor
 from axlab.machine.features import Features
 from axlab.machine.gic_interface import VirtualInterface
 from axlab.machine.isa.bits import M32, M64
+from axlab.machine.isa.condition_codes import HOLDS
 from axlab.machine.memory import Memory
 from axlab.machine.timer import GenericTimer
 from axlab.machine.tlb import INDEX, Tlb, Views
+from axlab.machine.translator import runner
 from axlab.machine.traps import ExceptionClass as EC
 from axlab.machine.traps import Trap
 
 if TYPE_CHECKING:
     from axlab.machine.mmu import Stage2Page
+    from axlab.machine.translator.runner import Translated
 
 NS_PER_INSTRUCTION = 100
 
@@ -32,28 +35,6 @@ ALWAYS = 0x1E << 20
 # What an access of so many bytes keeps of a value.
 SIZE_MASK = tuple((1 << 8 * size) - 1 for size in range(17))
 
-# For each condition code the flags NZCV, as a 4-bit number, with which it holds: bit n of HOLDS[cond] (C1.2.4).
-CONDITIONS: tuple[Callable[[bool, bool, bool, bool], bool], ...] = (
-    lambda n, z, c, v: z,
-    lambda n, z, c, v: c,
-    lambda n, z, c, v: n,
-    lambda n, z, c, v: v,
-    lambda n, z, c, v: c and not z,
-    lambda n, z, c, v: n == v,
-    lambda n, z, c, v: n == v and not z,
-)
-
-
-def condition_holds(cond: int, nzcv: int) -> bool:
-    """The manual's ConditionHolds: odd conditions are the opposite of the even ones, but 0b1111 is always."""
-    if cond >> 1 == 0b111:
-        return True
-    result = CONDITIONS[cond >> 1](bool(nzcv & 8), bool(nzcv & 4), bool(nzcv & 2), bool(nzcv & 1))
-    return result != bool(cond & 1)
-
-
-HOLDS = tuple(sum(condition_holds(cond, nzcv) << nzcv for nzcv in range(16)) for cond in range(16))
-
 # The registers that decide how an address is translated: each setting has a TLB of its own.
 REGIME = (
     "SCTLR_EL1", "TTBR0_EL1", "TTBR1_EL1", "TCR_EL1", "MAIR_EL1", "HCR_EL2", "VTTBR_EL2", "VTCR_EL2",
@@ -62,10 +43,10 @@ MAX_REGIMES = 16
 
 STATE = (
     "memory", "bus", "index", "features", "x", "v", "pc", "sp_el0", "sp_el1", "el", "sp_sel", "nzcv", "daif", "il",
-    "ss", "sys", "executed", "ns_per_instruction", "entry_time", "entry_executed", "slice_end", "attention", "active_ppis",
-    "event", "peers", "monitor", "timer", "gic",
+    "ss", "sys", "executed", "ns_per_instruction", "entry_time", "entry_executed", "slice_end", "attention",
+    "active_ppis", "event", "peers", "monitor", "timer", "gic", "translates",
 )  # fmt: skip
-CACHES = ("next_pc", "decoded", "tlbs", "tlb", "regime", "readers", "writers", "code", "stage2_pages")
+CACHES = ("next_pc", "decoded", "tlbs", "tlb", "regime", "readers", "writers", "code", "stage2_pages", "translated")
 
 
 class Cpu:
@@ -77,9 +58,10 @@ class Cpu:
     instruction: set it after whatever may change whether one is taken. `active_ppis` are the private
     interrupts that were reported by `run` and are still active. `peers` are the CPUs that share this one's
     TLB maintenance and events, itself included; `monitor` the exclusive accesses (see `connect`).
+    `translates`: run translated blocks, not one instruction after the other; the results are the same.
     """
 
-    __slots__ = STATE + CACHES
+    __slots__ = (*STATE, *CACHES, "__weakref__")
 
     x: list[int]
     v: list[int]
@@ -115,6 +97,7 @@ class Cpu:
         self.monitor = Monitor()
         self.timer = GenericTimer(self.sys)
         self.gic = VirtualInterface(features.gic_version)
+        self.translates = True
         self.drop_caches()
         self.reset(0)
 
@@ -132,7 +115,10 @@ class Cpu:
         for name, value in system_registers.reset_values(self.features).items():
             if name.endswith(("_EL0", "_EL1")) and name != "MPIDR_EL1":
                 self.sys[name] = value
-        self.monitor.reservations.pop(self, None)
+        self.timer.reset()
+        self.gic.reset()
+        self.active_ppis.clear()
+        self.clear_exclusive()
         self.attention = True
         self.flush_tlb()
 
@@ -152,12 +138,14 @@ class Cpu:
         self.tlbs: dict[tuple[int, ...], Tlb] = {}
         self.tlb = Tlb()
         self.regime: tuple[int, ...] = ()
+        self.translated: Translated | None = None
+        self.memory.users.add(self)
 
     # Running and time
 
     def run(self, instructions: int) -> Trap | None:
         """Execute until something goes to EL2 (the Trap says what), or that many instructions are done (None)."""
-        return stepper.run(self, instructions)
+        return stepper.run(self, instructions, runner.execute if self.translates else stepper.execute)
 
     def enter(self, time: int) -> None:
         """It is `time` ns of virtual time now: from here on every instruction costs `ns_per_instruction`."""
@@ -201,6 +189,18 @@ class Cpu:
         self.regime = ()
         self.stage2_pages = {}
         self.select_regime()
+
+    def drop_writers(self, frame: int) -> None:
+        """Send stores to the physical page `frame` the long way, in every regime."""
+        for tlb in self.tlbs.values():
+            tlb.drop_writers(frame)
+
+    def forget_code(self, frame: int) -> None:
+        """The physical page `frame` has changed: what was translated from it is no more."""
+        if self.translated is not None:
+            self.translated.forget(frame)
+            for tlb in self.tlbs.values():
+                tlb.targets.clear()
 
     # General-purpose registers. `sf` is 1 for 64 bits (Xn), 0 for 32 (Wn)
 

@@ -92,8 +92,11 @@ def store(cpu: Cpu, address: int, size: int, value: int, el: int) -> None:
     memory[offset : offset + size] = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
     if cpu.monitor.reservations:
         cpu.monitor.stored(cpu, physical, size)
-    if el == cpu.el and physical >> 12 not in cpu.monitor.watched(cpu):
-        cpu.tlb.add_writer(address >> 12, physical >> 12, memory)
+    frame = physical >> 12
+    if frame in cpu.memory.watched:
+        cpu.memory.stored(frame, offset, size)
+    elif el == cpu.el and frame not in cpu.monitor.watched(cpu):
+        cpu.tlb.add_writer(address >> 12, frame, memory)
     return None
 
 
@@ -151,9 +154,26 @@ def zero_block(cpu: Cpu, address: int) -> None:
         cpu.store(block + offset, 8, 0)
 
 
+def maintain(cpu: Cpu, address: int, access: str) -> None:
+    """Cache maintenance by address: only the translation matters. An abort says CM, and WnR, which it sets."""
+    try:
+        translate(cpu, address, access, cpu.el)
+    except GuestException as fault:
+        fault.iss |= 1 << 8 | 1 << 6
+        raise
+
+
+def without_tag(cpu: Cpu, address: int) -> int:
+    """The manual's BranchAddr: where TCR_EL1 says that the top byte is a tag, bit 55 replaces it."""
+    upper = address >> 55 & 1
+    if not cpu.sys["TCR_EL1"] >> 37 + upper & 1:
+        return address
+    return address | 0xFF << 56 if upper else address & (1 << 56) - 1
+
+
 def fetch(cpu: Cpu) -> int:
     """The instruction word at pc, the long way; its page can be fetched from directly afterwards."""
-    pc = cpu.pc = cpu.pc & M64
+    pc = cpu.pc = without_tag(cpu, cpu.pc & M64)
     if pc & 3:
         raise GuestException(1, EC.PC_ALIGNMENT, far=pc)
     page = translate(cpu, pc, "x", cpu.el)

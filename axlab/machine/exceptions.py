@@ -147,7 +147,7 @@ def return_from_exception(cpu: Cpu) -> int:
     """
     spsr = cpu.sys["SPSR_EL1"]
     mode = spsr & 0x1F
-    cpu.nzcv = spsr >> 28
+    cpu.nzcv = spsr >> 28 & 0xF
     cpu.daif = spsr >> 6 & 0xF
     cpu.ss = 0
     if mode in (0b00000, 0b00100, 0b00101):

@@ -48,12 +48,12 @@ def nothing(cpu: Cpu, value: int) -> None:
 
 def to_coherency(cpu: Cpu, address: int) -> None:
     """Cache maintenance by address: the address must be readable."""
-    data_access.translate(cpu, address, "r", cpu.el)
+    data_access.maintain(cpu, address, "r")
 
 
 def invalidate(cpu: Cpu, address: int) -> None:
     """DC IVAC discards data, which needs the right to write it."""
-    data_access.translate(cpu, address, "w", cpu.el)
+    data_access.maintain(cpu, address, "w")
 
 
 def zero(cpu: Cpu, address: int) -> None:

@@ -8,7 +8,8 @@ leaves the page. Then the functions of `data_access` do it the long way.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 from axlab.machine.mmu import Translation
 
@@ -35,10 +36,11 @@ class Tlb:
 
     `readers` and `writers` are by access size, then by virtual page; `code` is by virtual page.
     `written` finds the virtual pages in `writers` by physical page. `translations` keeps what the MMU
-    said, by (virtual page, access, EL): also of devices, and of pages that have no view.
+    said, by (virtual page, access, EL): also of devices, and of pages that have no view. `targets` are the
+    translated blocks by virtual address.
     """
 
-    __slots__ = ("readers", "writers", "code", "written", "translations")
+    __slots__ = ("readers", "writers", "code", "written", "translations", "targets")
 
     def __init__(self) -> None:
         self.readers: tuple[Views, ...] = tuple({} for _ in range(17))
@@ -46,6 +48,7 @@ class Tlb:
         self.code: Views = {}
         self.written: dict[int, list[int]] = {}
         self.translations: dict[tuple[int, str, int], Translation] = {}
+        self.targets: dict[int, Callable[[], Any]] = {}
 
     def add_reader(self, page: int, memory: bytearray) -> None:
         """Let loads of virtual page `page` read `memory`."""

@@ -68,6 +68,8 @@ def logical_immediate(n: int, imms: int, immr: int, sf: int) -> int:
 
 def shifted(value: int, shift: int, amount: int, sf: int) -> int:
     """A register operand shifted by LSL (0), LSR (1), ASR (2) or ROR (3); the result fits the register."""
+    if amount == 0:
+        return value
     width = 64 if sf else 32
     if shift == 0:
         return value << amount & (1 << width) - 1

@@ -15,7 +15,7 @@ from axlab.machine.isa.operand_kinds import KINDS
 from axlab.machine.isa.operands import Kind, Mismatch, Place, Reader, Spelling
 from axlab.machine.isa.table import OPERAND, Alias, Row, load_table
 
-TOKEN = re.compile(r"[,\[\]!]|[a-z0-9]+")
+TOKEN = re.compile(r"[,\[\]!]|#\d+|[a-z0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,9 @@ def form_of(slot: Slot) -> str:
 def read_words(text: str, reader: Reader) -> None:
     """Marks and words that must be there."""
     for token in TOKEN.findall(text):
-        if not token[0].isalnum():
+        if token[0] == "#":
+            reader.integer(int(token[1:]), int(token[1:]))
+        elif not token[0].isalnum():
             reader.expect(token)
         elif reader.name(token) != token:
             raise reader.wrong(f"expected {token}", back=1)

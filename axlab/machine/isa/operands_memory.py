@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from axlab.machine.isa.bits import sign_extend
 from axlab.machine.isa.operands import Kind, Reader, Spelling, Values
-from axlab.machine.isa.operands_registers import EXTENSION_NAMES, EXTENSIONS, ZR, read_zr
+from axlab.machine.isa.operands_registers import EXTENSION_NAMES, EXTENSIONS, X_SP, ZR, read_sp, read_zr
 
 Scale = Callable[..., int]
 """The log2 of what an offset is multiplied with, of the fields behind the offset."""
@@ -63,6 +63,14 @@ def index(scale: Scale) -> Kind:
     return Kind(show, read, "<Wm|Xm>{, lsl|uxtw|sxtw|sxtx {#<amount>}}")
 
 
+def read_base(reader: Reader, rn: int | None) -> Values:
+    """A base register without an offset; `, #0` may be written."""
+    rn = read_sp(reader, rn, 1)[0]
+    if reader.skip(","):
+        reader.integer(0, 0)
+    return (rn,)
+
+
 TYPES = ("pld", "pli", "pst")
 
 
@@ -99,6 +107,7 @@ def same(size: int) -> int:
 
 
 KINDS: dict[str, Kind | Spelling] = {
+    "base": Kind(lambda rn: X_SP[rn], read_base, "<X@|SP>"),
     "offset_scaled": scaled(12, False, same, step=False),
     "offset_scaled_by_8": scaled(12, False, lambda: 3, step=False),
     "offset_scaled_fp": scaled(12, False, fp_scale, step=False),

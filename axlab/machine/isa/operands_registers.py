@@ -107,10 +107,11 @@ def read_extended(reader: Reader, rm: int | None, option: int | None, imm3: int 
     if not reader.at(",") or reader.peek(1) == "lsl":
         if 31 not in stack or wide != sf:
             raise reader.wrong("expected an extension such as uxtw")
-        option = 2 + sf
-        reader.position += 2 if reader.at(",") else 0
-        amount = read_amount(reader, 4) if reader.item() is not None else 0
-        return rm, option, amount, sf, *stack
+        amount = 0
+        if reader.skip(","):
+            reader.name("lsl")
+            amount = read_amount(reader, 4)
+        return rm, 2 + sf, amount, sf, *stack
     reader.expect(",")
     option = reader.choice(EXTENSIONS, "uxtb, uxth, uxtw, uxtx, sxtb, sxth, sxtw or sxtx")
     if wide != (1 if sf and option & 3 == 3 else 0):

@@ -57,6 +57,8 @@ ENCODINGS: dict[str, Encoding] = {
     "AFSR1_EL3": (3, 6, 5, 1, 1), "ESR_EL3": (3, 6, 5, 2, 0), "FAR_EL3": (3, 6, 6, 0, 0),
     "MAIR_EL3": (3, 6, 10, 2, 0), "AMAIR_EL3": (3, 6, 10, 3, 0), "VBAR_EL3": (3, 6, 12, 0, 0),
     "RVBAR_EL3": (3, 6, 12, 0, 1), "RMR_EL3": (3, 6, 12, 0, 2), "TPIDR_EL3": (3, 6, 13, 0, 2),
+    # ThumbEE, which only the first issues of ARMv8.0 have.
+    "TEECR32_EL1": (2, 2, 0, 0, 0), "TEEHBR32_EL1": (2, 2, 1, 0, 0),
     # Debug.
     "OSDTRRX_EL1": (2, 0, 0, 0, 2), "MDCCINT_EL1": (2, 0, 0, 2, 0), "MDSCR_EL1": (2, 0, 0, 2, 2),
     "OSDTRTX_EL1": (2, 0, 0, 3, 2), "OSECCR_EL1": (2, 0, 0, 6, 2), "MDRAR_EL1": (2, 0, 1, 0, 0),

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
+from weakref import WeakSet
 
 from axlab.machine.bus import NothingThere
 
 PAGE_BITS = 12
 PAGE_SIZE = 1 << PAGE_BITS
 PAGE_MASK = PAGE_SIZE - 1
+
+
+class ViewUser(Protocol):
+    """Who keeps views of pages, and what follows from their contents: a CPU."""
+
+    def drop_writers(self, number: int) -> None:
+        """Report every store to page `number` with `Memory.stored` from now on."""
+
+    def forget_code(self, number: int) -> None:
+        """Page `number` has changed."""
 
 
 class Memory:
@@ -26,6 +37,8 @@ class Memory:
         self.size = size
         self.ranges = [(base, base + size)]
         self.pages: dict[int, bytearray] = {}
+        self.watched: dict[int, int] = {}  # page number -> a bit for each 64 bytes from which something follows
+        self.users: WeakSet[ViewUser] = WeakSet()
 
     def add(self, base: int, size: int) -> None:
         """Make another range of addresses memory: the array of a flash bank."""
@@ -78,9 +91,26 @@ class Memory:
         while done < len(data):
             part = min(PAGE_SIZE - offset, len(data) - done)
             self.page(number)[offset : offset + part] = source[done : done + part]
+            if number in self.watched:
+                self.stored(number, offset, part)
             done += part
             number += 1
             offset = 0
+
+    def watch(self, address: int, size: int) -> None:
+        """Somebody keeps what follows from `size` bytes at `address`, within a page: a store to them is reported."""
+        number = address >> PAGE_BITS
+        if number not in self.watched:
+            for user in self.users:
+                user.drop_writers(number)
+        self.watched[number] = self.watched.get(number, 0) | watch_bits(address & PAGE_MASK, size)
+
+    def stored(self, number: int, offset: int, size: int) -> None:
+        """`size` bytes in page `number` have changed; whoever keeps what followed from them is told."""
+        if self.watched.get(number, 0) & watch_bits(offset, size):
+            del self.watched[number]
+            for user in self.users:
+                user.forget_code(number)
 
     def read_int(self, address: int, size: int) -> int:
         """A little-endian number of `size` bytes, at any alignment."""
@@ -94,6 +124,8 @@ class Memory:
         """Zero a range and free the pages that lie wholly in it, so that they cost nothing again."""
         self.check(address, size)
         end = address + size
+        for number in [known for known in self.watched if address >> PAGE_BITS <= known <= (end - 1) >> PAGE_BITS]:
+            self.stored(number, 0, PAGE_SIZE)
         first, last = -(-address >> PAGE_BITS), end >> PAGE_BITS  # whole pages: first up to, not with, last
         if first > last:
             self.clear(address, end)
@@ -124,3 +156,9 @@ class Memory:
         copied.ranges = list(self.ranges)
         copied.pages = {number: bytearray(page) for number, page in self.pages.items()}
         return copied
+
+
+def watch_bits(offset: int, size: int) -> int:
+    """A bit for each 64 bytes of a page that `size` bytes from `offset` touch."""
+    first, last = offset >> 6, offset + size - 1 >> 6
+    return (2 << last) - (1 << first)

@@ -1,0 +1,204 @@
+"""A guest block as one Python function: templates filled one after the other, and compiled.
+
+A block is a run of instructions within a page that is entered at its top and may be left at every branch. Its
+function changes the shared cells (see `primitives`), takes what it executed from the budget `b`, and returns
+the function of the next block: the content of a cell `L<address>`, or `F[address]` for a computed target.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import CodeType
+
+from axlab.machine.isa import bits
+from axlab.machine.isa.condition_codes import HOLDS
+from axlab.machine.tlb import INDEX
+from axlab.machine.translator import flags
+from axlab.machine.translator.records import Record
+from axlab.machine.translator.templates import RowTemplates
+
+MAX_INSTRUCTIONS = 48
+
+CELL = re.compile(r"\b(?:x\d+|v\d+|sp|b|FA|FB|FK|F|[RW][1248]|L[0-9a-f]+)\b")
+ASSIGNED = re.compile(r"(?:^|[ ;])(x\d+|v\d+|sp|b|FA|FB|FK)(?:=(?!=)|-=)")
+QUESTION = re.compile(r"@(C|\d+)@")
+
+# What the text of blocks may name besides cells: constants and the semantics' pure helpers.
+GLOBALS: dict[str, object] = {
+    **{name: value for name, value in vars(bits).items() if not name.startswith("_")},
+    **{f"I{size}": INDEX[size] for size in (2, 4, 8)},
+    "HOLDS": HOLDS,
+    "nzcv_of": flags.nzcv_of,
+    "nzcv_of_add": flags.nzcv_of_add,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A translated block: `length` instructions from `pc`; `code` is the function's, its cells by name in
+    `code.co_freevars`. Line `lines[n]` is the first of instruction n, `jumps` are the lines that look up a
+    computed target; `source` is the function's text."""
+
+    pc: int
+    length: int
+    code: CodeType
+    lines: tuple[int, ...]
+    jumps: frozenset[int]
+    source: str
+
+    def instruction_at(self, line: int) -> int:
+        """The index of the instruction whose text holds a line."""
+        return bisect_right(self.lines, line) - 1
+
+
+@dataclass(slots=True)
+class Writer:
+    """The text of a block while it grows. `kind` is the operation that set the flags last, if that is known."""
+
+    pc: int
+    count: int = 0
+    lines: list[str] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    kind: str = ""
+    unread: int = -1  # where the flags were set last, while nothing can have seen them
+    sp_checked: bool = False
+    loops: bool = False
+
+    def instruction(self, records: list[Record], texts: tuple[str, ...]) -> bool:
+        """Add an instruction; whether the block may go on after it."""
+        self.starts.append(len(self.lines))
+        self.count += 1
+        return all(self.record(record, texts, "") for record in records)
+
+    def put(self, indent: str, line: str) -> None:
+        if "@" in line:
+            self.unread = -1
+            line = QUESTION.sub(self.answer, line)
+        self.lines.append(indent + line)
+
+    def answer(self, match: re.Match[str]) -> str:
+        if match[1] == "C":
+            return flags.carry(self.kind)
+        return f"({flags.condition(int(match[1]), self.kind)})"
+
+    def record(self, record: Record, texts: tuple[str, ...], indent: str) -> bool:
+        """Add a record; False where it ends the block."""
+        mine = [texts[place] for place in record.places]
+        if record.kind in ("line", "memory"):
+            if record.kind == "memory":
+                self.unread = -1
+            self.put(indent, mine[0])
+            if mine[0].startswith("sp="):
+                self.sp_checked = self.sp_checked and keeps_alignment(mine[0])
+        elif record.kind == "flags":
+            self.set_flags(record.name, mine, indent)
+        elif record.kind == "if":
+            self.choice(record, texts, mine[0], indent)
+        elif record.kind == "check_sp":
+            self.check_sp(indent)
+        else:
+            self.leave(record.kind, mine[0], indent)
+            return bool(indent)
+        return True
+
+    def set_flags(self, kind: str, operands: list[str], indent: str) -> None:
+        line = f"FA={operands[0]};FB={operands[1]};FK={flags.KINDS[kind]}"
+        if kind == "nzcv" or kind.startswith("logic"):
+            line = f"FA={operands[0]};FK={flags.KINDS[kind]}"
+        if self.unread >= 0 and not indent:
+            self.lines[self.unread] = "pass"
+        self.put(indent, line)
+        self.unread = -1 if indent else len(self.lines) - 1
+        self.kind = "" if indent else kind
+
+    def choice(self, record: Record, texts: tuple[str, ...], test: str, indent: str) -> None:
+        self.put(indent, f"if {test}:")
+        for body in (record.body, record.orelse):
+            if body is record.orelse and body:
+                self.put(indent, "else:")
+            kind = self.kind
+            for inner in body:
+                self.record(inner, texts, indent + " ")
+            if any(inner.kind == "flags" for inner in body):
+                kind = ""
+            self.kind = kind
+        if not record.body:
+            self.put(indent, " pass")
+        if any(inner.kind == "flags" for inner in record.body + record.orelse):
+            self.kind = ""
+
+    def check_sp(self, indent: str) -> None:
+        if not self.sp_checked:
+            self.unread = -1
+            self.put(indent, "if sp&15:raise KeyError")
+            self.sp_checked = not indent
+
+    def leave(self, kind: str, target: str, indent: str) -> None:
+        """Leave the block for another, or for its own beginning."""
+        self.unread = -1
+        if kind == "jump":
+            self.put(indent, f"t={target};b-={self.count}")
+            self.put(indent, "return F[t]")
+        elif int(target) == self.pc:
+            self.loops = True
+            self.put(indent, f"b-={self.count}")
+            self.put(indent, f"if b>={MAX_INSTRUCTIONS}:continue")
+            self.put(indent, f"return L{self.pc:x}")
+        else:
+            self.put(indent, f"b-={self.count}")
+            near = int(target) >> 12 == self.pc >> 12
+            self.put(indent, f"return L{int(target):x}" if near else f"return F[{target}]")
+
+    def finish(self) -> Block:
+        """Compile what was written."""
+        body = self.lines
+        depth = " "
+        if self.loops:
+            body = ["while 1:", *[" " + line for line in body]]
+        inside = "\n".join(depth * 2 + line for line in body)
+        cells = sorted(set(CELL.findall(inside)))
+        assigned = sorted(set(ASSIGNED.findall(inside)))
+        head = f"def make({','.join(cells)}):\n def block():\n"
+        if assigned:
+            head += f"  nonlocal {','.join(assigned)}\n"
+        source = f"{head}{inside}\n return block\n"
+        skipped = head.count("\n") + self.loops + 1
+        outer = compile(source, f"<block {self.pc:#x}>", "exec")
+        make = next(const for const in outer.co_consts if isinstance(const, CodeType))
+        code = next(const for const in make.co_consts if isinstance(const, CodeType))
+        lines = tuple(start + skipped for start in self.starts)
+        jumps = frozenset(n + skipped for n, line in enumerate(self.lines) if "return F[" in line)
+        return Block(self.pc, self.count, code, lines, jumps, source)
+
+
+def keeps_alignment(line: str) -> bool:
+    """Whether an assignment adds a multiple of 16 to the stack pointer."""
+    match = re.fullmatch(r"sp=\(\(sp([+-])-?(\d+)\)&18446744073709551615\)", line)
+    return match is not None and int(match[2]) % 16 == 0
+
+
+Fetched = tuple[RowTemplates, tuple[int, ...]]
+
+
+def translate(pc: int, instructions: Iterator[Fetched | None]) -> Block | None:
+    """The block of `instructions`, which begin at `pc` and end where the page does; None if its first one does
+    not fold. An instruction that does not fold ends a block."""
+    writer = Writer(pc)
+    address = pc
+    for found in instructions:
+        template = None if found is None else found[0].template(found[1], address)
+        if found is None or template is None:
+            break
+        goes_on = writer.instruction(template.records, template.fill(*found[1], address))
+        address += 4
+        if not goes_on:
+            return writer.finish()
+        if writer.count == MAX_INSTRUCTIONS:
+            break
+    if not writer.count:
+        return None
+    writer.leave("branch", str(address), "")
+    return writer.finish()

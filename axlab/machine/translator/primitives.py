@@ -1,0 +1,200 @@
+"""The primitives of `Cpu` in the text of a block: what each becomes there.
+
+Registers, the stack pointer and the flags are cells that all blocks share: `x0` to `x30`, `v0` to `v31`, `sp`,
+and `FK`, `FA`, `FB`, from which the flags follow when somebody asks (see `flags`). `R8[page][I8[offset]]` is
+a load of 8 bytes through the TLB, `W8` a store; whatever is not so simple raises, and the stepper does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from axlab.machine.translator.records import Record
+from axlab.machine.translator.values import M32, M64, Unfoldable, Value, combine, masked, number, text
+
+if TYPE_CHECKING:
+    from axlab.machine.translator.fold import Folder
+
+
+def register(folder: Folder, n: Value, thirty_one: str) -> str:
+    """The cell of a general-purpose register; `thirty_one` for number 31."""
+    if n.kind == "number":
+        return thirty_one if n.number == 31 else f"x{n.number}"
+    if not n.text.isidentifier():
+        raise Unfoldable("a register whose number is computed")
+    if folder.decide(Value("hole", f"{n.text}==31")):
+        return thirty_one
+    return "x{" + n.text + "}"
+
+
+def width(folder: Folder, sf: Value) -> int:
+    return M64 if folder.decide(sf) else M32
+
+
+def get_x(folder: Folder, n: Value, sf: Value) -> Value:
+    name = register(folder, n, "")
+    return masked(text(name, 0, M64), width(folder, sf)) if name else number(0)
+
+
+def get_sp_or_x(folder: Folder, n: Value, sf: Value) -> Value:
+    return masked(text(register(folder, n, "sp"), 0, M64), width(folder, sf))
+
+
+def base(folder: Folder, n: Value) -> Value:
+    name = register(folder, n, "sp")
+    if name == "sp":
+        add(folder, "check_sp")
+    return text(name, 0, M64)
+
+
+def set_x(folder: Folder, n: Value, sf: Value, value: Value) -> str:
+    name = register(folder, n, "")
+    if name:
+        return write(folder, name, masked(value, width(folder, sf)))
+    if value.effects == "memory":
+        add(folder, "memory", value.text)
+    return ""
+
+
+def set_sp_or_x(folder: Folder, n: Value, sf: Value, value: Value) -> str:
+    return write(folder, register(folder, n, "sp"), masked(value, width(folder, sf)))
+
+
+def write(folder: Folder, name: str, value: Value) -> str:
+    add(folder, "memory" if value.effects == "memory" else "line", f"{name}={value.run}")
+    return name
+
+
+def vector(n: Value) -> str:
+    if n.kind == "number":
+        return f"v{n.number}"
+    if not n.text.isidentifier():
+        raise Unfoldable("a register whose number is computed")
+    return "v{" + n.text + "}"
+
+
+def get_v(folder: Folder, n: Value) -> Value:
+    return text(vector(n), 0, (1 << 128) - 1)
+
+
+def set_v(folder: Folder, n: Value, value: Value) -> str:
+    return write(folder, vector(n), value)
+
+
+def place(folder: Folder, address: Value, size: int) -> tuple[str, str]:
+    """Page and index of an access, as text; the address is evaluated once."""
+    if size not in (1, 2, 4, 8):
+        raise Unfoldable(f"an access of {size} bytes")
+    if not address.simple:
+        address = folder.temporary(address, "a")
+    page, offset = combine(">>", address, number(12)).run, combine("&", address, number(4095)).run
+    return page, offset if size == 1 else f"I{size}[{offset}]"
+
+
+def load(folder: Folder, address: Value, size: Value) -> Value:
+    bytes_ = folder.decide(size)
+    if bytes_ == 16:
+        first, second = pair(folder, address, 8)
+        return text(f"({first}|{second}<<64)", 0, (1 << 128) - 1)
+    page, index = place(folder, address, bytes_)
+    return text(f"R{bytes_}[{page}][{index}]", 0, (1 << 8 * bytes_) - 1, "memory")
+
+
+def pair(folder: Folder, address: Value, size: int) -> tuple[str, str]:
+    """Load two neighbours into variables."""
+    page, index = place(folder, address, size)
+    add(folder, "memory", f"p=R{size}[{page}];i={index};q=p[i];r=p[i+1]")
+    return "q", "r"
+
+
+def load_pair(folder: Folder, address: Value, size: Value) -> Value:
+    bytes_ = folder.decide(size)
+    return Value("tuple", "|".join(pair(folder, address, bytes_)), 0, (1 << 8 * bytes_) - 1)
+
+
+def store(folder: Folder, address: Value, size: Value, value: Value) -> str:
+    bytes_ = folder.decide(size)
+    if bytes_ == 16:
+        value = value if value.simple else folder.temporary(value)
+        low, high = masked(value, M64), combine(">>", value, number(64))
+        return store_two(folder, address, 8, low, masked(high, M64))
+    page, index = place(folder, address, bytes_)
+    add(folder, "memory", f"W{bytes_}[{page}][{index}]={masked(value, (1 << 8 * bytes_) - 1).run}")
+    return ""
+
+
+def store_two(folder: Folder, address: Value, size: int, first: Value, second: Value) -> str:
+    """Store two neighbours: the second first, because it may be outside the page."""
+    page, index = place(folder, address, size)
+    mask = (1 << 8 * size) - 1
+    texts = [masked(value, mask).run for value in (first, second)]
+    add(folder, "memory", f"p=W{size}[{page}];i={index};p[i+1]={texts[1]};p[i]={texts[0]}")
+    return ""
+
+
+def store_pair(folder: Folder, address: Value, size: Value, first: Value, second: Value) -> str:
+    return store_two(folder, address, folder.decide(size), first, second)
+
+
+def aligned_load(folder: Folder, address: Value, size: Value) -> Value:
+    return load(folder, address, size)  # a misaligned address has no index, and so goes to the stepper
+
+
+def aligned_store(folder: Folder, address: Value, size: Value, value: Value) -> str:
+    return store(folder, address, size, value)
+
+
+def carry(folder: Folder) -> Value:
+    return text("@C@", 0, 1, "flags")
+
+
+def holds(folder: Folder, cond: Value) -> Value:
+    return text(f"@{folder.decide(cond)}@", 0, 1, "flags")
+
+
+def flags_of(name: str) -> Callable[[Folder, Value, Value, Value], str]:
+    """Flags of an operation on two operands of width `sf`."""
+
+    def primitive(folder: Folder, a: Value, b: Value, sf: Value) -> str:
+        folder.records.append(Record("flags", [a.run, b.run], f"{name}{64 if folder.decide(sf) else 32}"))
+        return ""
+
+    return primitive
+
+
+def flags_of_logic(folder: Folder, result: Value, sf: Value) -> str:
+    folder.records.append(Record("flags", [result.run, "0"], f"logic{64 if folder.decide(sf) else 32}"))
+    return ""
+
+
+def flags_of_add_carry(folder: Folder, a: Value, b: Value, carry_in: Value, sf: Value) -> str:
+    texts = [f"nzcv_of_add({a.run},{b.run},{carry_in.run},{folder.decide(sf)})", "0"]
+    folder.records.append(Record("flags", texts, "nzcv"))
+    return ""
+
+
+def set_nzcv(folder: Folder, value: Value) -> str:
+    folder.records.append(Record("flags", [value.run, "0"], "nzcv"))
+    return ""
+
+
+def branch(folder: Folder, target: Value) -> str:
+    kind = "jump" if target.kind == "text" else "branch"
+    folder.records.append(Record(kind, [masked(target, M64).run]))
+    return ""
+
+
+def add(folder: Folder, kind: str, *texts: str) -> None:
+    folder.records.append(Record(kind, list(texts)))
+
+
+VALUES: dict[str, Callable[..., Value]] = {
+    "get_x": get_x, "get_sp_or_x": get_sp_or_x, "base": base, "get_v": get_v, "load": load, "load_pair": load_pair,
+    "load_acquire": aligned_load, "carry": carry, "holds": holds,
+}  # fmt: skip
+EFFECTS: dict[str, Callable[..., str]] = {
+    "set_x": set_x, "set_sp_or_x": set_sp_or_x, "set_v": set_v, "store": store, "store_pair": store_pair,
+    "store_release": aligned_store, "flags_of_add": flags_of("add"), "flags_of_sub": flags_of("sub"),
+    "flags_of_logic": flags_of_logic, "flags_of_add_carry": flags_of_add_carry, "set_nzcv": set_nzcv, "branch": branch,
+}  # fmt: skip

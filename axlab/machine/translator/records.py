@@ -1,0 +1,21 @@
+"""What a template is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Record:
+    """One piece of a template. `kind` and what `texts` are:
+
+    line [statement] · memory [statement that may fault] · flags [a, b], `name` the operation ·
+    if [test], `body` and `orelse` · branch [target] · check_sp []
+    """
+
+    kind: str
+    texts: list[str] = field(default_factory=list)
+    name: str = ""
+    body: list[Record] = field(default_factory=list)
+    orelse: list[Record] = field(default_factory=list)
+    places: range = range(0)

@@ -1,0 +1,241 @@
+"""Run translated blocks, and hand to the stepper what they cannot do.
+
+`execute` has the contract of `stepper.execute` and takes its place: it stops at an exact instruction count,
+and every exception, interrupt and system instruction is the stepper's, which stays the definition of all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from types import CellType, CodeType, FunctionType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+from axlab.machine import stepper
+from axlab.machine.isa.bits import M64
+from axlab.machine.isa.semantics import LSE, SEMANTICS
+from axlab.machine.isa.table import load_table
+from axlab.machine.translator.blocks import GLOBALS, MAX_INSTRUCTIONS, Block, Fetched, translate
+from axlab.machine.translator.flags import nzcv_of
+from axlab.machine.translator.templates import RowTemplates
+from axlab.machine.traps import Trap
+
+if TYPE_CHECKING:
+    from axlab.machine.cpu import Cpu
+
+Function = Callable[[], Any]
+
+MEMORY_CELLS = tuple(f"{access}{size}" for access in "RW" for size in (1, 2, 4, 8))
+X = tuple(f"x{n}" for n in range(31))
+FEW = 4  # instructions for which entering a block is not worth while
+V = tuple(f"v{n}" for n in range(32))
+
+
+class Stepped(Exception):
+    """The instruction at `pc` does not fold."""
+
+    def __init__(self, pc: int) -> None:
+        self.pc = pc
+
+
+@cache
+def row_templates() -> dict[str, RowTemplates]:
+    """The templates of all rows, which grow as instructions are met: a cache, the same for everybody."""
+    return {name: RowTemplates(row, SEMANTICS[name]) for name, row in load_table().rows.items()}
+
+
+# The way into and out of the cells, as blocks have it: closures over them.
+SWITCH = f"""
+def make(nzcv_of, b, sp, FA, FB, FK, {", ".join(X)}):
+    def enter(x, stack, nzcv, budget):
+        nonlocal b, sp, FA, FK, {", ".join(X)}
+        {", ".join(X)} = x
+        sp = stack; FA = nzcv; FK = 0; b = budget
+    def leave(x):
+        x[:] = {", ".join(X)}
+        return sp, nzcv_of(FK, FA, FB), b
+    def loop(block):
+        while b >= {MAX_INSTRUCTIONS}:
+            block = block()
+        while block.length <= b:
+            block = block()
+        return block
+    return enter, leave, loop
+"""
+
+
+class Page:
+    """The blocks of one page of code: a virtual page that is a physical one, whatever else is mapped where.
+
+    Blocks of a page find each other through cells; blocks of other pages are looked up in the targets of the
+    current TLB, so that a change of the mapping needs to forget nothing but those.
+    """
+
+    __slots__ = ("frame", "cells", "functions")
+
+    def __init__(self, frame: int) -> None:
+        self.frame = frame
+        self.cells: dict[str, CellType] = {}
+        self.functions: dict[int, Function] = {}
+
+    def cell(self, name: str) -> CellType:
+        """The cell of the block that begins at an address, `L<address>`; it is translated when it is called."""
+        found = self.cells.get(name)
+        if found is None:
+            found = self.cells[name] = CellType(stub(int(name[1:], 16)))
+        return found
+
+
+def stub(pc: int) -> Function:
+    """Stands for a block that was not needed yet, or for an instruction that does not fold."""
+
+    def raise_stepped() -> Function:
+        raise Stepped(pc)
+
+    raise_stepped.length = 0  # type: ignore[attr-defined]
+    raise_stepped.pc = pc  # type: ignore[attr-defined]
+    return raise_stepped
+
+
+class Translated:
+    """The translated code of one CPU: the cells of its registers, and its pages of code. A cache, never state."""
+
+    def __init__(self) -> None:
+        names = (*X, *V, "sp", "b", "FA", "FB", "FK", "F", *MEMORY_CELLS)
+        self.cells: dict[str, CellType] = {name: CellType(0) for name in names}
+        self.cells["nzcv_of"] = CellType(nzcv_of)
+        made: dict[str, Any] = {}
+        exec(SWITCH, made)
+        parts = made["make"](nzcv_of, *[0] * 5, *[0] * 31)
+        self.enter, self.leave, self.loop = [self.bind(part.__code__, self.cells) for part in parts]
+        self.pages: dict[tuple[int, int], Page] = {}
+        self.frames: dict[int, list[tuple[int, int]]] = {}
+        self.blocks: dict[int, Block] = {}  # by id of their code
+        self.tlb: object = None
+
+    def bind(self, code: CodeType, cells: Mapping[str, CellType]) -> Any:
+        """A function of the code, closed over cells."""
+        return FunctionType(code, GLOBALS, "block", None, tuple([cells[name] for name in code.co_freevars]))
+
+    def use_tlb(self, cpu: Cpu) -> None:
+        """Look through the CPU's current TLB."""
+        if cpu.tlb is self.tlb:
+            return
+        self.tlb = cpu.tlb
+        self.cells["F"].cell_contents = cpu.tlb.targets
+        for size in (1, 2, 4, 8):
+            self.cells[f"R{size}"].cell_contents = cpu.readers[size]
+            self.cells[f"W{size}"].cell_contents = cpu.writers[size]
+
+    def function(self, cpu: Cpu, pc: int) -> Function:
+        """The function of the block at `pc`, translated now if need be."""
+        found = cpu.tlb.targets.get(pc)
+        if found is None:
+            page = self.page(cpu, pc)
+            if page is None:
+                return stub(pc)
+            found = page.functions.get(pc) or self.translate(cpu, page, pc)
+            cpu.tlb.targets[pc] = found
+        return found
+
+    def page(self, cpu: Cpu, pc: int) -> Page | None:
+        """The page of code that `pc` is in; None where the stepper has to fetch first."""
+        fetched = cpu.tlb.translations.get((pc >> 12, "x", cpu.el))
+        if fetched is None or pc >> 12 not in cpu.code or pc & 3:
+            return None
+        key = (pc >> 12, fetched.pa >> 12)
+        found = self.pages.get(key)
+        if found is None:
+            found = self.pages[key] = Page(key[1])
+            self.frames.setdefault(key[1], []).append(key)
+        return found
+
+    def translate(self, cpu: Cpu, page: Page, pc: int) -> Function:
+        """Translate the block at `pc`."""
+        block = translate(pc, instructions(cpu, pc))
+        if block is None:
+            function = stub(pc)
+        else:
+            names = block.code.co_freevars
+            links = {name: page.cell(name) for name in names if name[0] == "L"}
+            function = self.bind(block.code, {**self.cells, **links})
+            function.length = block.length
+            function.pc = pc
+            self.blocks[id(block.code)] = block
+        cpu.memory.watch(page.frame << 12 | pc & 4095, 4 * (block.length if block else 1))
+        page.functions[pc] = function
+        page.cell(f"L{pc:x}").cell_contents = function
+        return function
+
+    def forget(self, frame: int) -> None:
+        """The contents of a physical page changed: its blocks are no more."""
+        for key in self.frames.pop(frame, ()):
+            del self.pages[key]
+
+
+def instructions(cpu: Cpu, pc: int) -> Iterator[Fetched | None]:
+    """The decoded instructions from `pc` to the end of its page; None for what only the stepper can do."""
+    templates = row_templates()
+    page = cpu.code.get(pc >> 12)
+    if page is None or pc & 3:
+        return
+    for word in page[(pc & 4095) >> 2 :]:
+        found = load_table().decode(word)
+        if found is None or found[0].name in LSE:
+            yield None
+        else:
+            yield templates[found[0].name], found[1]
+
+
+def execute(cpu: Cpu, stop: int) -> Trap | None:
+    """Execute until `stop` instructions are done, something asks for attention, or an exception was taken."""
+    if cpu.il or stop - cpu.executed < FEW:
+        return stepper.execute(cpu, stop)
+    translated = cpu.translated
+    if translated is None:
+        translated = cpu.translated = Translated()
+    while cpu.executed < stop:
+        translated.use_tlb(cpu)
+        steps = run_blocks(cpu, translated, stop)
+        trap = stepper.execute(cpu, min(stop, cpu.executed + steps))
+        if trap is not None or cpu.attention:
+            return trap
+    return None
+
+
+def run_blocks(cpu: Cpu, translated: Translated, stop: int) -> int:
+    """Run blocks as far as they can; the CPU's state is exact then. The number of instructions to step."""
+    translated.enter(cpu.x, cpu.sp, cpu.nzcv, stop - cpu.executed)
+    block = translated.function(cpu, cpu.pc)
+    while True:
+        try:
+            block = translated.loop(block)
+            pc, done, steps = block.pc, 0, MAX_INSTRUCTIONS
+            break
+        except Stepped as stepped:
+            block = translated.function(cpu, stepped.pc)
+            if block.length:  # type: ignore[attr-defined]
+                continue
+            pc, done, steps = stepped.pc, 0, 1
+            break
+        except (KeyError, TypeError, IndexError) as error:
+            code, line = place_of(error.__traceback__)
+            found = translated.blocks[id(code)]
+            if line in found.jumps:
+                block = translated.function(cpu, error.args[0])
+                continue
+            done = found.instruction_at(line)
+            pc, steps = found.pc + 4 * done, 1
+            break
+    cpu.sp, cpu.nzcv, budget = translated.leave(cpu.x)
+    cpu.pc = pc & M64
+    cpu.executed = stop - budget + done
+    return steps
+
+
+def place_of(traceback: TracebackType | None) -> tuple[CodeType, int]:
+    """Code and line in which an exception was raised."""
+    assert traceback is not None
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback.tb_frame.f_code, traceback.tb_lineno

@@ -1,0 +1,82 @@
+"""Templates: what folding leaves of a row for one shape, and how its holes are filled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from axlab.machine.isa.table import Row
+from axlab.machine.translator.fold import Folder
+from axlab.machine.translator.records import Record
+from axlab.machine.translator.values import NeedsKnown, Unfoldable
+
+Fill = Callable[..., tuple[str, ...]]
+
+
+@dataclass(slots=True)
+class Template:
+    """Records whose texts are replaced by their places in what `fill(*fields, pc)` returns."""
+
+    records: list[Record]
+    fill: Fill
+
+
+@dataclass(slots=True)
+class Question:
+    """A path through the function depends on `ask(*fields, pc)`; what follows is by answer."""
+
+    source: str
+    ask: Callable[..., int]
+    answers: dict[int, Question | Template | None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class RowTemplates:
+    """The templates of a row: a tree of questions to an instruction's fields, with templates as leaves."""
+
+    row: Row
+    function: Callable[..., Any]
+    root: dict[int, Question | Template | None] = field(default_factory=dict)
+
+    def template(self, fields: tuple[int, ...], pc: int) -> Template | None:
+        """The template for an instruction with these fields; None where its row does not fold."""
+        known: dict[str, int] = {}
+        answers, answer = self.root, 0
+        while True:
+            if answer not in answers:
+                answers[answer] = self.leaf(known)
+            found = answers[answer]
+            if not isinstance(found, Question):
+                return found
+            answers, answer = found.answers, int(found.ask(*fields, pc))
+            known[found.source] = answer
+
+    def leaf(self, known: dict[str, int]) -> Question | Template | None:
+        """What follows these answers: a template, another question, or nothing that folds."""
+        widths = {name: width for name, (_, width) in self.row.fields.items()}
+        try:
+            records = Folder(self.function, widths, known).fold()
+        except NeedsKnown as question:
+            return Question(question.source, compiled(self.row, question.source, self.function.__globals__))
+        except Unfoldable:
+            return None
+        texts: list[str] = []
+        number_texts(records, texts)
+        source = "(" + "".join(f'f"{source}",' for source in texts) + ")"
+        return Template(records, compiled(self.row, source, self.function.__globals__))
+
+
+def number_texts(records: list[Record], texts: list[str]) -> None:
+    """Gather the texts of records, and leave in each record where its texts stand."""
+    for record in records:
+        record.places = range(len(texts), len(texts) + len(record.texts))
+        texts.extend(record.texts)
+        number_texts(record.body, texts)
+        number_texts(record.orelse, texts)
+
+
+def compiled(row: Row, source: str, names: dict[str, Any]) -> Callable[..., Any]:
+    """A function of the row's fields and `pc`. `source` comes from the semantics and the table alone."""
+    function: Callable[..., Any] = eval(f"lambda {','.join([*row.fields, 'pc'])}: {source}", names)
+    return function

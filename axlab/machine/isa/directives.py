@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from axlab.machine.isa.expressions import BadExpression, Expression, Item, Statement, evaluate, unescape
 from axlab.machine.isa.program import Chunk, Constant, Program
@@ -16,7 +17,7 @@ MOST = 1 << 30
 
 RAW = re.compile(
     r"\s*\.(section|type|size|file|ident|arch|arch_extension|cpu|loc|cfi_\w+|globa?l|weak|local|hidden|protected"
-    r"|internal|comm|extern|syntax|variant_pcs|end)\b\s*([\w.$]*)"
+    r"|internal|extern|syntax|variant_pcs|end)\b\s*([\w.$]*)"
 )
 """Directives whose operands are not assembly: `.section` and `.end` are obeyed, the others say nothing about bytes."""
 
@@ -120,16 +121,18 @@ def repeat(program: Program, statement: Statement, line: SourceLine) -> None:
 
 
 def align(powers: bool) -> Directive:
-    """`.balign bytes, fill, most` and `.p2align power, fill, most`. Code is filled with NOPs."""
+    """`.balign bytes, fill, most` and `.p2align power, fill, most`. Code is filled with NOPs unless told otherwise."""
 
     def add(program: Program, statement: Statement, line: SourceLine) -> None:
-        item, *rest = groups(statement, 1, 3)
+        no_fill = [item.text for item in statement.items[1:3]] == [",", ","]
+        items = statement.items[:1] + statement.items[2:] if no_fill else statement.items
+        item, *rest = groups(replace(statement, items=items), 1, 2 if no_fill else 3)
         number = constant(program, item, 0, 16 if powers else 1 << 16)
         alignment = 1 << number if powers else max(number, 1)
         if alignment & alignment - 1:
             raise BadExpression(f"{alignment} is no power of 2", item.column)
-        value = constant(program, rest[0], -128, 255) if rest else None
-        most = constant(program, rest[1]) if len(rest) > 1 else MOST
+        value = constant(program, rest[0], -128, 255) if rest and not no_fill else None
+        most = constant(program, rest[-1]) if len(rest) > 1 or no_fill and rest else MOST
         pad(program, statement, line, alignment, value, most)
 
     return add
@@ -180,12 +183,14 @@ def equate(program: Program, statement: Statement, line: SourceLine) -> None:
 
 
 def set_constant(program: Program, name: str, node: Expression, column: int) -> None:
-    """Give a name a value; `.` becomes the last label 0 that is before here, so that it stays what it is now."""
+    """Give a name a value: an expression, evaluated later with `.` being here."""
     if name in program.labels:
         raise BadExpression(f"{name} is a label", column, len(name))
     if name == ".":
         raise BadExpression("use .org to move on", column)
-    program.constants.setdefault(name, []).append(Constant(node, program.order, program.here()))
+    program.constants.setdefault(name, []).append(
+        Constant(node, program.order, program.current, program.current.here)
+    )
 
 
 def literals(program: Program, statement: Statement, line: SourceLine) -> None:
@@ -204,6 +209,22 @@ def literals(program: Program, statement: Statement, line: SourceLine) -> None:
                 Chunk("data", section.here, width, literal.order, literal.line, literal.statement, (item,), width)
             )
     section.pool.clear()
+
+
+def common(program: Program, statement: Statement, line: SourceLine) -> None:
+    """`.comm name, size, alignment`: zeros in `.bss`, under a name."""
+    name, *operands = groups(statement, 2, 3)
+    node = expression(name)
+    if node.kind != "symbol" or node.name in program.labels:
+        raise BadExpression("expected a new name", name.column)
+    size = constant(program, operands[0])
+    alignment = constant(program, operands[1], 1, 1 << 16) if len(operands) > 1 else 8
+    back = program.current.name
+    program.enter(".bss")
+    pad(program, statement, line, alignment, 0)
+    program.define(node.name)
+    fill(program, statement, line, size, 1, 0)
+    program.enter(back)
 
 
 def section(name: str) -> Directive:
@@ -229,6 +250,7 @@ DIRECTIVES: dict[str, Directive] = {
     ".balign": align(powers=False),
     **dict.fromkeys((".align", ".p2align"), align(powers=True)),
     ".org": organise,
+    **dict.fromkeys((".comm", ".lcomm"), common),
     **dict.fromkeys((".equ", ".set", ".equiv"), equate),
     **dict.fromkeys((".ltorg", ".pool"), literals),
     ".text": section(".text"),

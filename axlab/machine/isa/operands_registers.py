@@ -102,7 +102,8 @@ def show_extended(rm: int, option: int, imm3: int, sf: int, *stack: int) -> str:
 
 
 def read_extended(reader: Reader, rm: int | None, option: int | None, imm3: int | None, sf: int, *stack: int) -> Values:
-    """A register and how it is extended: `rm, option, imm3` and what was known."""
+    """A register and how it is extended: `rm, option, imm3` and what was known. An X register stands for its lower
+    bits too, as in the GNU assembler."""
     rm, wide = read_zr(reader, None, None)
     if not reader.at(",") or reader.peek(1) == "lsl":
         if 31 not in stack or wide != sf:
@@ -114,7 +115,7 @@ def read_extended(reader: Reader, rm: int | None, option: int | None, imm3: int 
         return rm, 2 + sf, amount, sf, *stack
     reader.expect(",")
     option = reader.choice(EXTENSIONS, "uxtb, uxth, uxtw, uxtx, sxtb, sxth, sxtw or sxtx")
-    if wide != (1 if sf and option & 3 == 3 else 0):
+    if not wide and sf and option & 3 == 3 or wide and not sf:
         other = "a W" if wide else "an X"
         raise reader.wrong(f"{EXTENSION_NAMES[option]} extends {other} register here", back=1, weight=1)
     return rm, option, read_amount(reader, 4) if reader.item() is not None else 0, sf, *stack

@@ -66,7 +66,8 @@ class Constant:
 
     expression: Expression
     order: int
-    address: int
+    section: Section
+    offset: int
 
 
 @dataclass(slots=True)
@@ -188,5 +189,5 @@ class Scope(Mapping[str, int]):
         constant = before[-1] if before else definitions[0]
         if self.depth > 50:
             raise BadExpression(f"{name} is defined by itself", constant.expression.column)
-        value = evaluate(constant.expression, Scope(self.program, constant.order - 1, constant.address, self.depth + 1))
-        return int(value)
+        here = constant.section.base + constant.offset
+        return int(evaluate(constant.expression, Scope(self.program, constant.order - 1, here, self.depth + 1)))

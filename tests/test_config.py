@@ -329,9 +329,7 @@ def test_what_is_wrong_is_said_with_key_line_value_and_what_would_be_right(case:
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_lines() -> None:
     text = changed("id = 1", "id = 999").replace('"guest"', '"all"').replace("0x100_0000, 0x7", '"x", 0x7')
-    assert [line.split(" ")[0] for line in findings(text)] == ["guest.toml:2:", "guest.toml:13:"]
-    text = changed('"guest"', '"all"').replace("0x100_0000, 0x7", "0x1, 0x7")
-    assert [line.split(" ")[0] for line in findings(text)][0] == "guest.toml:3:"
+    assert [line.split(" ")[0] for line in findings(text)] == ["guest.toml:2:", "guest.toml:3:", "guest.toml:13:"]
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,23 @@ def test_a_finding_in_a_later_element_has_that_elements_line() -> None:
 # --- errors and check ------------------------------------------------------------------------------
 
 
+def test_a_wrong_form_does_not_hide_a_wrong_meaning() -> None:
+    text = (
+        changed("vm_type = 1\n", "")
+        .replace("cpu_num = 2", 'cpu_num = "two"')
+        .replace("entry_point = 0x4", "entry_point = 0x5")
+    )
+    text = text.replace("0x7, 0], # 16 MB", "0x7, 0],\n  [0x4000_0000, 0x1001, 0x7, 0],").replace('"guest"', '"../x"')
+    assert [line.split(" ")[:2] for line in findings(text)] == [
+        ["guest.toml:1:", "base:"],
+        ["guest.toml:3:", "base.name:"],
+        ["guest.toml:4:", "base.cpu_num:"],
+        ["guest.toml:8:", "kernel.entry_point:"],
+        ["guest.toml:13:", "kernel.memory_regions[1]:"],
+        ["guest.toml:13:", "kernel.memory_regions[1]:"],
+    ]
+
+
 def test_a_config_error_carries_all_findings_and_says_the_errors() -> None:
     with pytest.raises(ConfigError) as raised:
         parse_config(with_keys("base", "foo = 1").replace("cpu_num = 2", "cpu_num = 0"), "guest.toml").require()

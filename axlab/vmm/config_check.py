@@ -200,20 +200,34 @@ def check(paths: Iterable[str | Path], images: bool = False, host: Host | None =
 # --- the form --------------------------------------------------------------------------------------
 
 
-def checked_document(document: dict[str, Any], report: Report, source: str, folder: str, host: Host) -> VmConfig | None:
-    """The configuration of a parsed file; None where the form is too wrong to build one."""
+def checked_document(document: dict[str, Any], report: Report, source: str, folder: str, host: Host) -> VmConfig:
+    """The configuration of a parsed file. What is wrong in form is replaced, so that the meaning of the rest is
+    looked at, too."""
     known = [table.name for table in schema.TABLES]
     for name in document:
         if name not in known:
             report.warn((name,), f"unknown table or key{hint_for((name,), known)}")
     values = {table.name: checked_table(table, document.get(table.name), report) for table in schema.TABLES}
-    if report.failed:
-        return None
+    wrong = {f"{table}.{key}" for table, keys in values.items() for key, value in keys.items() if value is BAD}
+    for name in wrong:
+        table, _, key = name.partition(".")
+        values[table][key] = STAND_INS.get(name, schema.table(table).key(key).default)
     config = built(values, source, folder, report.lines)
     from axlab.vmm.config_meaning import check_meaning
 
-    check_meaning(config, report, host)
+    check_meaning(config, report, host, wrong)
     return config
+
+
+STAND_INS = {
+    "base.id": 0,
+    "base.name": "x",
+    "base.vm_type": 1,
+    "base.cpu_num": 1,
+    "kernel.kernel_path": "x",
+    "kernel.memory_regions": (),
+}
+"""For required keys that are wrong; no rule that reads one of them is asked."""
 
 
 def hint_for(path: tuple[str, ...], known: list[str]) -> str:
@@ -240,10 +254,10 @@ def checked_table(table: Table, given: object, report: Report) -> dict[str, Any]
                 report.warn((), "[devices] is missing: the guest gets no device and no interrupt")
             else:
                 report.error((), f"[{table.name}] is missing: {table.about}"[:-1] + what)
-        return {key.name: key.default for key in table.keys}
+        return {key.name: BAD if key.required else key.default for key in table.keys}
     if not isinstance(given, dict):
         report.error((table.name,), f"{shown(given)} is no table; write [{table.name}] and its keys below")
-        return {key.name: key.default for key in table.keys}
+        return {key.name: BAD if key.required else key.default for key in table.keys}
     names = [key.name for key in table.keys]
     for name in given:
         if name not in names:

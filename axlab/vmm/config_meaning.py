@@ -7,7 +7,7 @@ refuses when the VM is created (`Report.refuse`).
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from axlab.errors import nearest
 from axlab.machine.memory_map import BOARD, Region
@@ -20,10 +20,11 @@ from axlab.vmm.passthrough import by_address, by_path, same_address
 REGIONS = ("kernel", "memory_regions")
 
 
-def check_meaning(config: VmConfig, report: Report, host: Host) -> None:
-    """Walk all rules."""
-    for rule in RULES:
-        rule(config, report, host)
+def check_meaning(config: VmConfig, report: Report, host: Host, wrong: Collection[str] = ()) -> None:
+    """Walk all rules but those that read a key of `wrong`: of those the form's error has been told."""
+    for rule, keys in RULES:
+        if not any(key in wrong for key in keys):
+            rule(config, report, host)
 
 
 def name_problem(name: str) -> str:
@@ -155,7 +156,7 @@ def check_image(config: VmConfig, report: Report, host: Host) -> None:
 
 
 def check_loads(config: VmConfig, report: Report, host: Host) -> None:
-    """Load addresses outside RAM, firmware without an address, a device tree that is not aligned."""
+    """Load addresses outside RAM, a device tree that is not aligned."""
     kernel = config.kernel
     for name in ("kernel_load_addr", "bios_load_addr", "dtb_load_addr", "ramdisk_load_addr"):
         at = getattr(kernel, name)
@@ -164,13 +165,17 @@ def check_loads(config: VmConfig, report: Report, host: Host) -> None:
             report.refuse(
                 ("kernel", name), f"{at:#x} is outside the guest's RAM ({', '.join(map(span, kernel.memory_regions))})"
             )
-    if kernel.bios_path and kernel.enable_bios and kernel.bios_load_addr is None:
-        report.error(("kernel", "bios_path"), "bios_load_addr is missing; write for example: bios_load_addr = 0x0")
     if kernel.dtb_load_addr is not None and kernel.dtb_load_addr % 8:
         report.refuse(
             ("kernel", "dtb_load_addr"),
             f"{kernel.dtb_load_addr:#x} is no multiple of 8, as a device tree's address must be",
         )
+
+
+def check_firmware(config: VmConfig, report: Report, host: Host) -> None:
+    kernel = config.kernel
+    if kernel.bios_path and kernel.enable_bios and kernel.bios_load_addr is None:
+        report.error(("kernel", "bios_path"), "bios_load_addr is missing; write for example: bios_load_addr = 0x0")
 
 
 def check_emulated(config: VmConfig, report: Report, host: Host) -> None:
@@ -249,15 +254,17 @@ def check_board_gic(config: VmConfig, report: Report, host: Host) -> None:
         )
 
 
-RULES: tuple[Callable[[VmConfig, Report, Host], None], ...] = (
-    check_name,
-    check_cpus,
-    check_gic,
-    check_regions,
-    check_image,
-    check_entry,
-    check_loads,
-    check_emulated,
-    check_passthrough,
-    check_board_gic,
+RULES: tuple[tuple[Callable[[VmConfig, Report, Host], None], tuple[str, ...]], ...] = (
+    (check_name, ("base.name",)),
+    (check_cpus, ("base.cpu_num", "base.phys_cpu_ids", "base.phys_cpu_sets", "base.cpu_set")),
+    (check_gic, ("base.cpu_num", "axlab.gic_version")),
+    (check_regions, ("kernel.memory_regions",)),
+    (check_image, ("kernel.kernel_path",)),
+    (check_entry, ("kernel.memory_regions", "kernel.entry_point")),
+    (check_loads, ("kernel.memory_regions",)),
+    (check_firmware, ("kernel.bios_path", "kernel.bios_load_addr", "kernel.enable_bios")),
+    (check_emulated, ("kernel.memory_regions", "devices.emu_devices")),
+    (check_passthrough, ("devices.passthrough_devices", "devices.passthrough_addresses")),
+    (check_board_gic, ("axlab.gic_version", "devices.interrupt_mode")),
 )
+"""Every rule with the keys that it reads: it is asked where their form is right."""

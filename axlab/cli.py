@@ -17,8 +17,7 @@ from typing import Any
 
 from axlab import __version__
 from axlab.errors import AxError
-
-DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+from axlab.shell.statuses import DONE, FAILED, INTERRUPTED, WRONG
 
 
 @dataclass(frozen=True)

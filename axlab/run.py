@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from axlab.cli import DONE, FAILED, INTERRUPTED
 from axlab.errors import AxError
 from axlab.events import Console, Event
 from axlab.lab import Lab
 from axlab.shell.commands_create import configuration
 from axlab.shell.literals import unescape_literal
 from axlab.shell.running import GONE, advance
+from axlab.shell.statuses import DONE, FAILED, INTERRUPTED
 from axlab.units import format_duration
 from axlab.vmm.config import ConfigError, VmConfig
 

@@ -149,7 +149,7 @@ def pin(context: Context, vcpu: VcpuReference, mask: int) -> Result:
     count = context.lab.board.cpus
     if mask >> count:
         raise AxError(f"the mask {mask:#x} names physical CPUs that are not there: the machine has {count}")
-    context.hypervisor.pin(the_vm(context, vcpu.vm), found, mask)
+    context.hypervisor.set_affinity(found, mask)
     context.say(f"✓ VCpu {vcpu.text} runs on physical CPU mask {mask:#x}")
     return Result(transcript=context.transcript)
 

@@ -13,7 +13,8 @@ from axlab.errors import AxError
 from axlab.shell import render
 from axlab.shell.render import Block
 from axlab.shell.results import ExitResult, Result, ScriptResult
-from axlab.shell.shell import FAILED, PROMPT, WRONG
+from axlab.shell.shell import PROMPT
+from axlab.shell.statuses import DONE, FAILED, WRONG
 
 if TYPE_CHECKING:
     from axlab.shell.shell import Shell
@@ -79,7 +80,7 @@ def run_text(shell: Shell, text: str, name: str = "") -> int:
 def run_lines(shell: Shell, lines: Iterable[str]) -> int:
     """Run lines as they come, from a pipe. Returns the worst status, or that of `exit`."""
     printer = Printer(sys.stdout, sys.stdout.isatty())
-    status = 0
+    status = DONE
     for line in lines:
         try:
             result = shell.execute(line, printer)
@@ -90,7 +91,7 @@ def run_lines(shell: Shell, lines: Iterable[str]) -> int:
         printer.end_line()
         if (ended := exit_status(result)) is not None:
             return ended
-        status = status or (0 if result.ok else FAILED)
+        status = status or (DONE if result.ok else FAILED)
     return status
 
 

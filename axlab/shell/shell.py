@@ -12,13 +12,13 @@ from axlab.shell.context import Context, Watcher
 from axlab.shell.files import LabFolder
 from axlab.shell.results import ExitResult, HelpResult, RedirectedResult, Result, ScriptResult, TextResult, shown
 from axlab.shell.standard import standard_tree
+from axlab.shell.statuses import DONE, FAILED
 from axlab.shell.syntax import parse
 
 if TYPE_CHECKING:
     from axlab.shell.completion import Completion
 
 PROMPT = "axvisor> "
-FAILED, WRONG = 1, 2
 
 
 class Shell:
@@ -72,7 +72,7 @@ class Shell:
             if isinstance(last, ExitResult):
                 return ScriptResult(results=results, status=last.status, ok=last.status == 0)
         ok = all(result.ok for result in results)
-        return ScriptResult(results=results, ok=ok, status=0 if ok else FAILED)
+        return ScriptResult(results=results, ok=ok, status=DONE if ok else FAILED)
 
     def run(self, invocation: Invocation, watch: Watcher | None = None) -> Result:
         """Run one command that was read before."""

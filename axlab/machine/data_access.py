@@ -115,6 +115,7 @@ def store_pair(cpu: Cpu, address: int, size: int, first: int, second: int) -> No
     following = address + size & M64
     for at in (address, following):
         check_alignment(cpu, at, size, "w", translate(cpu, at, "w", cpu.el))
+    translate(cpu, max(following, following + size - 1 & ~PAGE_MASK) & M64, "w", cpu.el)  # the second one's end
     cpu.store(address, size, first)
     cpu.store(following, size, second)
 

@@ -133,11 +133,7 @@ def stamp() -> "dict[str, Any]":
     declared = project()
     relevant = {key: declared.get(key) for key in ("build-system", "project", "dependency-groups")}
     text = json.dumps(relevant, sort_keys=True)
-    return {
-        "pyproject": hashlib.sha256(text.encode()).hexdigest(),
-        "python": sys.version.split()[0],
-        "folder": ROOT,
-    }
+    return {"pyproject": hashlib.sha256(text.encode()).hexdigest(), "folder": ROOT}
 
 
 def read_stamp() -> "dict[str, Any]":

@@ -71,12 +71,8 @@ class Regime:
     output_bits: int
     levels: tuple[Level, ...]
     base_mask: int  # the bits of TTBRn_EL1 or VTTBR_EL2 that hold the first table's address
+    table_mask: int  # the bits of a table descriptor that hold the next table's address
     disabled: str = ""
-
-    @property
-    def table_mask(self) -> int:
-        """The bits of a table descriptor that hold the next table's address."""
-        return (1 << 48) - (1 << self.granule_bits)
 
 
 def restrict(descriptor: int, tables: int) -> int:
@@ -94,12 +90,14 @@ def layout(stage: int, granule_bits: int, input_bits: int, output_bits: int, sta
         index_bits = input_bits - shift if number == start else stride
         leaf = 3 if number == 3 else 1 if number >= FIRST_BLOCK_LEVEL[granule_bits] else 0
         levels.append(Level(number, shift, (1 << index_bits) - 1, leaf))
+    output_bits = min(output_bits, PHYSICAL_ADDRESS_BITS)
     base_mask = (1 << 48) - (1 << input_bits - levels[0].shift + 3)
-    return Regime(stage, granule_bits, input_bits, min(output_bits, PHYSICAL_ADDRESS_BITS), tuple(levels), base_mask)
+    table_mask = (1 << 48) - (1 << granule_bits)
+    return Regime(stage, granule_bits, input_bits, output_bits, tuple(levels), base_mask, table_mask)
 
 
 def disabled(stage: int, reason: str) -> Regime:
-    return Regime(stage, 12, 48, PHYSICAL_ADDRESS_BITS, (), 0, reason)
+    return Regime(stage, 12, 48, PHYSICAL_ADDRESS_BITS, (), 0, 0, reason)
 
 
 @lru_cache(maxsize=64)

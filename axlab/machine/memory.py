@@ -35,18 +35,21 @@ class Memory:
             raise ValueError(f"RAM of {size:#x} bytes at {base:#x} does not consist of whole 4 KiB pages")
         self.base = base
         self.size = size
-        self.ranges = [(base, base + size)]
+        self.others: list[tuple[int, int]] = []  # ranges beside the RAM: start, end
         self.pages: dict[int, bytearray] = {}
         self.watched: dict[int, int] = {}  # page number -> a bit for each 64 bytes from which something follows
         self.users: WeakSet[ViewUser] = WeakSet()
 
     def add(self, base: int, size: int) -> None:
         """Make another range of addresses memory: the array of a flash bank."""
-        self.ranges.append((base, base + size))
+        self.others.append((base, base + size))
 
     def contains(self, address: int, size: int = 1) -> bool:
         """Whether all of `size` bytes from `address` are memory."""
-        return any(start <= address and address + size <= end for start, end in self.ranges)
+        end = address + size
+        if self.base <= address and end <= self.base + self.size:
+            return True
+        return any(start <= address and end <= behind for start, behind in self.others)
 
     def page(self, number: int) -> bytearray:
         """The bytes of page `number`, to read and to write; from now on it costs its 4 KiB."""
@@ -153,7 +156,7 @@ class Memory:
     def __deepcopy__(self, memo: dict[int, Any]) -> Memory:
         copied = Memory(self.base, self.size)
         memo[id(self)] = copied
-        copied.ranges = list(self.ranges)
+        copied.others = list(self.others)
         copied.pages = {number: bytearray(page) for number, page in self.pages.items()}
         return copied
 

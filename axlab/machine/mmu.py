@@ -84,7 +84,6 @@ class Fetch(NamedTuple):
     regime: d.Regime
     level: d.Level
     table: int
-    entry: int  # its index in the table
     address: int
     descriptor: int
 
@@ -248,29 +247,35 @@ def descend(cpu: Mmu, regime: d.Regime, address: int, base: int, request: Reques
     What the tables on the way take away (APTable, PXNTable, UXNTable) is taken from the descriptor. The
     order of the checks is the manual's: translation, address size, access flag.
     """
-    nested = regime.stage == 1 and cpu.sys["HCR_EL2"] & HCR_VM
+    hcr = cpu.sys["HCR_EL2"]
+    nested = hcr & HCR_VM if regime.stage == 1 else 0
+    known = cpu.stage2_pages if log is None and not hcr & HCR_PTW else {}
     pages = cpu.memory.pages
     output_bits = regime.output_bits
+    table_mask = regime.table_mask
     taken = 0
     table = base & regime.base_mask
     if table >> output_bits:
         raise TranslationFault(request, "address_size", 0)
-    for level in regime.levels:
-        number, shift, index_mask, leaf = level
-        entry = address >> shift & index_mask
-        place = where = table + entry * 8
+    for number, shift, index_mask, leaf in regime.levels:
+        place = where = table + (address >> shift & index_mask) * 8
         if nested:
-            page = stage2(cpu, Request(request.va, request.access, 2, place, True), log)
+            page = known.get(place >> 12)
+            if page is None or not page.allows & READ:
+                page = stage2(cpu, Request(request.va, request.access, 2, place, True), log)
             where = page.pa | place & PAGE_OFFSET
         content = pages.get(where >> 12)
-        if content is None and not cpu.memory.contains(where, 8):
+        if content is not None:
+            descriptor = read_descriptor(content, where & PAGE_OFFSET)[0]
+        elif cpu.memory.contains(where, 8):
+            descriptor = 0
+        else:
             raise TranslationFault(request, "external", number)
-        descriptor = 0 if content is None else read_descriptor(content, where & PAGE_OFFSET)[0]
         if log is not None:
-            log.append(Fetch(request, regime, level, table, entry, place, descriptor))
+            log.append(Fetch(request, regime, regime.levels[number - 4], table, place, descriptor))
         kind = descriptor & 3
         if kind == 3 and number < 3:
-            table = descriptor & regime.table_mask
+            table = descriptor & table_mask
             if table >> output_bits:
                 raise TranslationFault(request, "address_size", number)
             taken |= descriptor

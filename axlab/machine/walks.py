@@ -180,7 +180,7 @@ def explain(cpu: mmu.Mmu, fetch: mmu.Fetch) -> Step:
         fetch.regime.stage,
         level.number,
         fetch.table,
-        fetch.entry,
+        (fetch.address - fetch.table) // 8,
         fetch.address,
         descriptor,
         kind,

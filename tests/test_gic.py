@@ -28,7 +28,9 @@ from interrupt_bench import (
     Bench,
 )
 
+from axlab.machine.bus import Access
 from axlab.machine.gic import SPURIOUS, Gic
+from axlab.machine.gic_its import AbsentIts
 from axlab.machine.registers import Device
 
 ANY_CPU = 1 << 31
@@ -92,6 +94,14 @@ def test_lpi_tables_are_storage() -> None:
     assert bench.read(GICR + 0x70, 8) == 0x8000_0780
     assert bench.read(GICR + 0x78, 8) == 0x9000_0000
     assert bench.read(GICR) == 0  # GICR_CTLR.EnableLPIs cannot be set: there are none
+
+
+def test_an_its_that_is_not_there_says_so() -> None:
+    its = AbsentIts()
+    assert its.access(0xFFE8, Access(0, 4)) == 0
+    its.access(0, Access(0, 4, 1, True))
+    assert its.access(0, Access(0, 4)) == 1 << 31
+    assert its.access(8, Access(0, 8)) == 0
 
 
 # One bit for each interrupt

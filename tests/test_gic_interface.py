@@ -267,6 +267,13 @@ def test_the_hypervisor_reads_the_guests_settings_in_one_register() -> None:
     assert cpu.gic.vmcr == 0x80 << 24 | 2 << 21 | 3 << 18 | 1 << 9 | 1 << 4 | 1 << 3 | 3
 
 
+def test_people_see_the_hypervisors_registers_by_name() -> None:
+    cpu = cpu_with(lr(40))
+    shown = cpu.gic.registers()
+    assert shown["ICH_LR0_EL2"] == lr(40) and shown["ICH_HCR_EL2"] == 1 and shown["ICH_VTR_EL2"] & 0x1F == 15
+    assert len(shown) == 8 + LIST_REGISTERS
+
+
 def test_every_trap_control_names_a_register_that_exists() -> None:
     assert set(INTERFACE_TRAPS) <= set(INTERFACE_REGISTERS)
 

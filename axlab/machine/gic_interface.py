@@ -167,6 +167,20 @@ class VirtualInterface:
             | p.mask << 24
         )
 
+    def registers(self) -> dict[str, int]:
+        """ICH_* by name, for people."""
+        named = {
+            "ICH_HCR_EL2": self.hcr,
+            "ICH_VTR_EL2": ICH_VTR,
+            "ICH_VMCR_EL2": self.vmcr,
+            "ICH_MISR_EL2": self.misr(),
+            "ICH_EISR_EL2": self.eisr(),
+            "ICH_ELRSR_EL2": self.elrsr(),
+            "ICH_AP0R0_EL2": self.priorities.active[0],
+            "ICH_AP1R0_EL2": self.priorities.active[1],
+        }
+        return named | {f"ICH_LR{number}_EL2": lr for number, lr in enumerate(self.lrs)}
+
     # What the guest does
 
     def highest_pending(self) -> int | None:

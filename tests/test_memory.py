@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import pytest
 from hypothesis import given
@@ -96,6 +97,56 @@ def test_a_copy_shares_nothing_with_the_original() -> None:
     memory.write(BASE, b"after!")
     assert copied.read(BASE, 6) == b"before"
     assert copied.contains(0)
+
+
+def test_memory_is_saved_without_those_who_look_at_it() -> None:
+    memory = small_memory()
+    memory.add(0, PAGE_SIZE)
+    memory.write(BASE, b"saved")
+    user = Watcher()
+    memory.users.add(user)
+    memory.watch(BASE, 4)
+    restored = pickle.loads(pickle.dumps(memory))
+    assert restored.read(BASE, 5) == b"saved" and restored.contains(0)
+    restored.write(BASE, b"other")
+    assert user.forgotten == []
+
+
+class Watcher:
+    """A user of memory that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.writers: list[int] = []
+        self.forgotten: list[int] = []
+
+    def drop_writers(self, number: int) -> None:
+        self.writers.append(number)
+
+    def forget_code(self, number: int) -> None:
+        self.forgotten.append(number)
+
+
+def test_a_store_to_watched_bytes_is_reported_once() -> None:
+    memory, user = small_memory(), Watcher()
+    memory.users.add(user)
+    memory.watch(BASE + 128, 64)
+    assert user.writers == [BASE >> 12]
+    memory.write(BASE, bytes(128))
+    memory.write(BASE + 192, bytes(100))
+    assert user.forgotten == []
+    memory.write(BASE + 120, bytes(16))
+    memory.write(BASE + 128, bytes(16))
+    assert user.forgotten == [BASE >> 12]
+
+
+def test_zeroing_watched_bytes_is_reported() -> None:
+    memory, user = small_memory(), Watcher()
+    memory.users.add(user)
+    memory.watch(BASE + PAGE_SIZE, 4)
+    memory.zero(BASE, PAGE_SIZE)
+    assert user.forgotten == []
+    memory.zero(BASE, 3 * PAGE_SIZE)
+    assert user.forgotten == [(BASE >> 12) + 1]
 
 
 writes = st.lists(st.tuples(st.integers(0, PAGES * PAGE_SIZE - 1), st.binary(max_size=3 * PAGE_SIZE)), max_size=8)

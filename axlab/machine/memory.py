@@ -153,6 +153,13 @@ class Memory:
         """Bytes that the touched pages take."""
         return len(self.pages) * PAGE_SIZE
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is saved: the bytes, and not who looks at them. CPUs register again as users when they run."""
+        return {name: value for name, value in vars(self).items() if name not in ("users", "watched")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, users=WeakSet(), watched={})
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Memory:
         copied = Memory(self.base, self.size)
         memo[id(self)] = copied

@@ -132,6 +132,13 @@ def test_axlabs_own_table_has_defaults() -> None:
     assert (axlab.gic_version, axlab.fp, axlab.lse, axlab.semihosting) == (2, True, True, False)
 
 
+def test_a_configuration_can_be_given_to_another_vm() -> None:
+    config = parse_config(GOOD).require()
+    assert config.renamed(id=9, name="other").base.mpidrs == config.base.mpidrs
+    assert (config.renamed(id=9).base.id, config.renamed(id=9).base.name) == (9, "guest")
+    assert config.renamed(name="other").base.id == 1
+
+
 def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     path = tmp_path / "guest.toml"
     path.write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
@@ -244,6 +251,53 @@ WRONG = {
     "an image without a name": (
         changed('"kernel.bin"', '""'),
         ['guest.toml:10: kernel.kernel_path: is empty; name the image, such as kernel_path = "kernel.bin"'],
+    ),
+    "bits that no MPIDR has": (
+        changed("[0x0, 0x100]", "[0x0, 0x100_0000]"),
+        ["guest.toml:6: base.phys_cpu_ids[1]: 0x1000000 has bits outside Aff0-Aff3 (0xff00ffffff)"],
+    ),
+    "RAM that begins within a page": (
+        changed("0x7, 0], # 16 MB", "0x7, 0],\n  [0x8000_0800, 0x1000, 0x7, 0],"),
+        [
+            "guest.toml:14: kernel.memory_regions[1]: gpa 0x80000800 is no multiple of 0x1000 (4 KiB); "
+            "the next lower one is 0x80000000"
+        ],
+    ),
+    "RAM beyond all addresses": (
+        changed("0x7, 0], # 16 MB", "0x7, 0],\n  [0xff_ffff_f000, 0x2000, 0x7, 0],"),
+        [
+            "guest.toml:14: kernel.memory_regions[1]: 0xfffffff000-0x10000001000 ends beyond the 40 bits of a guest "
+            "physical address (0x10000000000)"
+        ],
+    ),
+    "RAM that is of no use": (
+        changed("0x7, 0], # 16 MB", "0x7, 0],\n  [0x8000_0000, 0x1000, 0x8, 0],"),
+        [
+            "guest.toml:14: warning: kernel.memory_regions[1]: flags 0x8 let the guest do nothing there; "
+            "R is 1, W 2, X 4, all 0x7"
+        ],
+    ),
+    "an entry between instructions": (
+        changed("entry_point = 0x4008_0000", "entry_point = 0x4008_0002"),
+        [
+            "guest.toml:9: kernel.entry_point: 0x40080002 is no multiple of 4, as the address of an A64 instruction "
+            "must be"
+        ],
+    ),
+    "devices that are nowhere": (
+        changed(
+            "emu_devices = []",
+            'emu_devices = [["a", 0x1000, 0, 0, 2, []], ["b", 0xff_ffff_f000, 0x2000, 0, 2, []], ["c", 0, 0, 0, 0]]',
+        ),
+        [
+            "guest.toml:18: devices.emu_devices[0]: 'a' has length 0; write how many bytes it has, such as 0x1000",
+            "guest.toml:18: devices.emu_devices[1]: 'b' 0xfffffff000-0x10000001000 ends beyond the 40 bits of a guest "
+            "physical address",
+        ],
+    ),
+    "a path with a NUL": (
+        changed('"kernel.bin"', '"a\\u0000b"'),
+        ["guest.toml:10: kernel.kernel_path: 'a\\x00b' has a NUL character"],
     ),
     "a path without brackets": (
         changed('[["/"]]', '["/"]'),

@@ -66,7 +66,7 @@ def test_wrong_options_are_refused() -> None:
 
 def test_questions_have_defaults_and_wrong_answers_are_asked_again() -> None:
     asked: list[tuple[str, str]] = []
-    answers = iter(["linx", "linux", "", "300", "3", "", "two", "2", "100", "64M", ""])
+    answers = iter(["linx", "linux", "all", "", "300", "3", "\0", "", "two", "2", "100", "64M", ""])
 
     def ask(question: str, default: str) -> str:
         asked.append((question, default))

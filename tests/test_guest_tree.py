@@ -6,8 +6,11 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis.strategies as st
 import pytest
+from conftest import need
 from guest_files import AXVISOR, guest
+from hypothesis import given, settings
 
 from axlab.errors import AxError
 from axlab.machine.fdt import Node, cells, cells64, pack, parse, parse_tree, strings
@@ -60,6 +63,48 @@ CONFIGS = {
 def test_dtc_accepts_the_tree_without_a_warning(name: str, needs: Callable[[str, str], str]) -> None:
     dtc = needs("dtc", "device-tree-compiler")
     blob = build_tree(CONFIGS[name], initrd=(0x4080_0000, 0x4081_0000))
+    done = subprocess.run([dtc, "-I", "dtb", "-O", "dts"], input=blob, capture_output=True, check=False)
+    assert (done.returncode, done.stderr.decode()) == (0, "")
+
+
+DEVICES = st.lists(
+    st.sampled_from(
+        [
+            "/",
+            "/pl011",
+            "/pl031",
+            "/pl061",
+            "/virtio_mmio",
+            "/flash",
+            "/intc",
+            "/virtio_mmio@a000400",
+            "/timer",
+            "/psci",
+        ]
+    ),
+    max_size=4,
+)
+SPANS = st.lists(
+    st.tuples(
+        st.sampled_from([0x900_0000, 0x903_0000, 0xA00_0000, 0x5000_0000, 0x5000_1000]),
+        st.sampled_from([0x900_0000, 0x901_0000, 0x903_0000, 0xA00_0000, 0x800_0000]),
+        st.sampled_from([0x200, 0x1000, 0x4000, 0x5_0000]),
+    ),
+    max_size=3,
+)
+
+
+@settings(max_examples=40)
+@given(DEVICES, SPANS, DEVICES, st.sampled_from(["emulated", "passthrough", "no_irq"]), st.sampled_from([2, 3]))
+def test_dtc_warns_of_no_tree_that_a_configuration_can_ask_for(
+    paths: list[str], spans: list[tuple[int, int, int]], excluded: list[str], mode: str, gic: int
+) -> None:
+    dtc = need("dtc", "device-tree-compiler")
+    rows = [f'["{path}"]' for path in paths] + [f'["x", {gpa}, {hpa}, {size}, 0]' for gpa, hpa, size in spans]
+    devices = (
+        f"passthrough_devices = [{', '.join(rows)}]\nexcluded_devices = [{', '.join(f'[{p!r}]' for p in excluded)}]"
+    )
+    blob = build_tree(guest(devices, mode=mode, axlab=f"gic_version = {gic}\n"))
     done = subprocess.run([dtc, "-I", "dtb", "-O", "dts"], input=blob, capture_output=True, check=False)
     assert (done.returncode, done.stderr.decode()) == (0, "")
 

@@ -186,6 +186,15 @@ def test_an_image_shorter_than_its_sections_is_cut_off() -> None:
     assert refused(bytes(data)) == f"is cut off: {len(data)} bytes of {0xC00}; copy or build it again"
 
 
+def test_an_image_shorter_than_its_table_of_sections_is_cut_off() -> None:
+    data = bytearray(arm64_image(body=0x20))
+    data[:2] = b"MZ"
+    struct.pack_into("<I", data, 60, 64)
+    data[64:68] = b"PE\0\0"
+    struct.pack_into("<H", data, 70, 9)
+    assert refused(bytes(data)).startswith(f"is cut off: {len(data)} bytes of ")
+
+
 def test_a_decompression_bomb_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "UNPACKED_LIMIT", 1 << 20)
     assert refused(gzip.compress(bytes(4 << 20))) == "unpacks to more than 1MB"

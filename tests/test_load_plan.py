@@ -171,6 +171,12 @@ def test_all_missing_files_are_told_at_once(tmp_path: Path) -> None:
     assert all(line.endswith(" no such file") for line in said)
 
 
+def test_an_empty_file_is_no_ram_disk(folder: Path) -> None:
+    (folder / "initrd.img").write_bytes(b"")
+    said = refused(guest(folder=folder, kernel='entry_point = 0x4008_0000\nramdisk_path = "initrd.img"\n'))
+    assert said == [f"guest.toml:9: kernel.ramdisk_path: {folder / 'initrd.img'} is empty"]
+
+
 def test_symbols_come_with_the_plan(folder: Path) -> None:
     strtab = b"\0start\0$x\0"
     symtab = (

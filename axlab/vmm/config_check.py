@@ -296,7 +296,7 @@ def checked_string(key: Key, value: object, path: KeyPath, report: Report) -> An
         report.error(path, f"{field_name}{shown(value)} is no string; write it in quotes{such_as(key)}")
         return BAD
     if "\0" in value:
-        report.error(path, f"{field_name}{shown(value)!r} has a NUL character")
+        report.error(path, f"{field_name}{value[:60]!r} has a NUL character")
         return BAD
     return checked_choice(key, value, path, report) if key.choices is not None else value
 

@@ -10,13 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from interrupt_bench import SPURIOUS, BareCpu
 
-from axlab.machine.gic_interface import (
+from axlab.machine.gic_interface import INTERFACE_REGISTERS, INTERFACE_TRAPS
+from axlab.machine.gic_list_registers import (
     HCR_EN,
     HCR_LRENPIE,
     HCR_NPIE,
     HCR_UIE,
-    INTERFACE_REGISTERS,
-    INTERFACE_TRAPS,
     LIST_REGISTERS,
     LR_ACTIVE,
     LR_EOI,

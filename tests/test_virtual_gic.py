@@ -24,7 +24,12 @@ from interrupt_bench import (
 )
 
 from axlab.events import Event, Interrupt
-from axlab.machine.gic_interface import HCR_NPIE, HCR_TDIR, LR_ACTIVE, LR_PENDING
+from axlab.machine.gic_list_registers import (
+    HCR_NPIE,
+    HCR_TDIR,
+    LR_ACTIVE,
+    LR_PENDING,
+)
 from axlab.vmm.virtual_gic import sgi_targets
 
 ANY_CPU = 1 << 31

@@ -36,34 +36,42 @@ class InterruptRegisters(Device):
         return bank, shift, bank.implemented & WORD << shift
 
     def read_group(self, index: int) -> int:
+        """IGROUPR: which of these are of group 1."""
         bank, shift, _ = self.word(index)
         return bank.group >> shift & WORD
 
     def write_group(self, index: int, value: int) -> None:
+        """IGROUPR."""
         bank, shift, mask = self.word(index)
         bank.group = bank.group & ~mask | value << shift & mask
 
     def read_enabled(self, index: int) -> int:
+        """ISENABLER and ICENABLER read the same: which are enabled."""
         bank, shift, _ = self.word(index)
         return bank.enabled >> shift & WORD
 
     def set_enabled(self, index: int, value: int) -> None:
+        """ISENABLER: ones enable."""
         bank, shift, mask = self.word(index)
         bank.enabled |= value << shift & mask
 
     def clear_enabled(self, index: int, value: int) -> None:
+        """ICENABLER: ones disable."""
         bank, shift, mask = self.word(index)
         bank.enabled &= ~(value << shift & mask) | bank.always_enabled
 
     def read_pending(self, index: int) -> int:
+        """ISPENDR and ICPENDR read the same: which are pending, latched or by their line."""
         bank, shift, _ = self.word(index)
         return bank.pending >> shift & WORD
 
     def set_pending(self, index: int, value: int) -> None:
+        """ISPENDR: ones make pending."""
         bank, shift, mask = self.word(index)
         bank.latched |= value << shift & mask & ~self.pends_otherwise(index)
 
     def clear_pending(self, index: int, value: int) -> None:
+        """ICPENDR: ones take back what is latched; a line stays as it is."""
         bank, shift, mask = self.word(index)
         bank.latched &= ~(value << shift & mask & ~self.pends_otherwise(index))
 
@@ -72,23 +80,28 @@ class InterruptRegisters(Device):
         return (1 << SGIS) - 1 if index == 0 and self.gic.version == 2 else 0
 
     def read_active(self, index: int) -> int:
+        """ISACTIVER and ICACTIVER read the same: which are active."""
         bank, shift, _ = self.word(index)
         return bank.active >> shift & WORD
 
     def set_active(self, index: int, value: int) -> None:
+        """ISACTIVER: ones make active."""
         bank, shift, mask = self.word(index)
         bank.active |= value << shift & mask
 
     def clear_active(self, index: int, value: int) -> None:
+        """ICACTIVER: ones deactivate."""
         bank, shift, mask = self.word(index)
         bank.active &= ~(value << shift & mask)
 
     def read_priority(self, index: int) -> int:
+        """IPRIORITYR, a byte for each interrupt."""
         bank = self.bank(index)
         place = index - bank.first
         return bank.priority[place] if place < bank.count else 0
 
     def write_priority(self, index: int, value: int) -> None:
+        """IPRIORITYR."""
         bank = self.bank(index)
         if index - bank.first < bank.count:
             bank.set_priority(index - bank.first, value)
@@ -100,7 +113,7 @@ class InterruptRegisters(Device):
         return sum(2 << 2 * number for number in range(16) if edges >> number & 1)
 
     def write_config(self, index: int, value: int) -> None:
-        """SGIs are always edge-triggered."""
+        """ICFGR. SGIs are always edge-triggered."""
         if index == 0:
             return
         bank = self.bank(16 * index)

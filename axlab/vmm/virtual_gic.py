@@ -14,7 +14,8 @@ from typing import Protocol
 from axlab.events import Interrupt, Observers
 from axlab.machine.gic import FIRST_SPI, SGIS, Gic
 from axlab.machine.gic_frames import Frame, frames
-from axlab.machine.gic_interface import (
+from axlab.machine.gic_interface import VirtualInterface, release
+from axlab.machine.gic_list_registers import (
     HCR_EN,
     HCR_EOI_COUNT_SHIFT,
     HCR_LRENPIE,
@@ -31,8 +32,6 @@ from axlab.machine.gic_interface import (
     LR_PRIORITY_SHIFT,
     LR_SOURCE_SHIFT,
     LR_STATE,
-    VirtualInterface,
-    release,
 )
 from axlab.machine.gic_priority import bits
 from axlab.machine.timer import GenericTimer

@@ -121,27 +121,27 @@ def store_pair(cpu: Cpu, address: int, size: int, first: int, second: int) -> No
 
 
 def read_device(cpu: Cpu, va: int, physical: int, size: int) -> int:
-    """A load from outside RAM: the board's bus answers. A Q register is two accesses."""
-    cpu.end_slice()
+    """A load from outside RAM: the board's bus answers, and the slice ends. A Q register is two accesses."""
     try:
+        value = cpu.bus.access(Access(physical, min(size, 8), cpu=cpu.index))
         if size == 16:
-            low = cpu.bus.access(Access(physical, 8, cpu=cpu.index))
-            return low | cpu.bus.access(Access(physical + 8, 8, cpu=cpu.index)) << 64
-        return cpu.bus.access(Access(physical, size, cpu=cpu.index))
+            value |= cpu.bus.access(Access(physical + 8, 8, cpu=cpu.index)) << 64
     except NothingThere:
         raise external_abort(cpu, va, "r") from None
+    cpu.end_slice()
+    return value
 
 
 def write_device(cpu: Cpu, va: int, physical: int, size: int, value: int) -> None:
-    """A store to outside RAM: the board's bus takes it."""
-    cpu.end_slice()
+    """A store to outside RAM: the board's bus takes it, and the slice ends."""
+    width = min(size, 8)
     try:
         for done in range(0, size, 8):
-            width = min(size, 8)
             part = value >> 8 * done & (1 << 8 * width) - 1
             cpu.bus.access(Access(physical + done, width, part, is_write=True, cpu=cpu.index))
     except NothingThere:
         raise external_abort(cpu, va, "w") from None
+    cpu.end_slice()
 
 
 def zero_block(cpu: Cpu, address: int) -> None:

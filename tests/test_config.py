@@ -26,6 +26,61 @@ def test_axvisors_own_files_are_accepted_unchanged(path: Path) -> None:
     assert [found for found in read_config(path, purpose="check").findings if found.severity == "error"] == []
 
 
+# What AxVisor's users write beside the files above, in small: (devices, kernel, memory_regions).
+WILD = {
+    "an old IVC channel, UARTs by address": (
+        'emu_devices = [["ivc-channel", 0x3000_0000, 0x1000_0000, 0x0, 0xa, []]]\n'
+        'passthrough_devices = [["intc@8000000", 0x800_0000, 0x800_0000, 0x50_000, 0x1],\n'
+        ' ["pl011@9040000", 0x900_0000, 0x904_0000, 0x1000, 0x1], ["low", 0x0, 0x0, 0x0800_0000, 0x1],\n'
+        ' ["pci", 0x8000000000, 0x8000000000, 0x10000, 0x1]]',
+        "entry_point = 0x4020_0000",
+        "[[0x4000_0000, 0x100_0000, 0x7, 0]]",
+    ),
+    "a GIC in parts, one length for several redistributors": (
+        'interrupt_mode = "emulated"\npassthrough_devices = [["/"]]\nemu_devices = [\n'
+        ' ["gicd", 0x0800_0000, 0x1_0000, 0, 0x21, []], ["gicr", 0x080a_0000, 0x2_0000, 0, 0x20, [2, 0x2_0000, 0]],\n'
+        ' ["gits", 0x0808_0000, 0x2_0000, 0, 0x22, [0x0808_0000]]]',
+        "dtb_load_addr = 0x8000_0000",
+        "[[0x8000_0000, 0x1000_0000, 0x7, 1]]",
+    ),
+    "regions that are named several times, no addresses at all": (
+        'interrupt_mode = "passthrough"\npassthrough_devices = [["/"],]\nexcluded_devices = []',
+        "",
+        "[[0x20_4000_0000, 0x1_0000_0000, 0x7, 1], [0x20_4000_0000, 0x8000_0000, 0x7, 1], [0xB400_0000, 0x1000, 7, 2]]",
+    ),
+    "RAM that is reserved, a PLIC": (
+        'emu_devices = [["plic", 0x0c00_0000, 0x60_0000, 0, 0x30, [2]]]\n'
+        "passthrough_addresses = [[0x1000_0000, 0x1000]]",
+        "entry_point = 0x9000_0000",
+        "[[0x9000_0000, 0x4000_0000, 0x7, 2]]",
+    ),
+    "an x86 guest with a BIOS": (
+        'emu_devices = [["x86-com1", 0x3f8_0000, 0x8, 0x0, 0x2, []], ["x86-pit", 0x40, 0x22, 0x0, 0x24, []]]\n'
+        'passthrough_devices = [[\n "IO APIC",\n 0xfec0_0000,\n 0xfec0_0000,\n 0x1000,\n 0x1,\n],]',
+        'entry_point = 0x8000\nbios_path = "axvm-bios.bin"\nbios_load_addr = 0x8000\nboot_protocol = "uefi"\n'
+        'uefi_firmware_path = "OVMF.fd"',
+        "[[0x0000_0000, 0x100_0000, 0x7, 0]]",
+    ),
+    "nodes that are no addresses": (
+        'passthrough_devices = [["/psci"], ["/timer"], ["/aliases"], ["/chosen"]]',
+        "entry_point = 0x4020_0000",
+        "[[0x4000_0000, 0x100_0000, 0x7]]",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WILD)
+def test_what_axvisors_users_write_has_no_errors_in_a_check(case: str) -> None:
+    devices, kernel, regions = WILD[case]
+    text = (
+        '[base]\nid = 1\nname = "linux-qemu"\nvm_type = 1\ncpu_num = 2\n'
+        f'[kernel]\nkernel_path = "kernel.bin"\n{kernel}\nmemory_regions = {regions}\n[devices]\n{devices}\n'
+    )
+    checked = parse_config(text, purpose="check")
+    assert checked.errors == []
+    assert parse_config(checked.require().to_toml(), purpose="check").config is not None
+
+
 @pytest.mark.parametrize("path", AXVISOR, ids=lambda path: path.stem)
 def test_a_configuration_written_and_read_again_is_the_same(path: Path) -> None:
     config = read_config(path, purpose="check").config
@@ -130,6 +185,15 @@ def test_keys_for_x86_and_for_bios_are_known() -> None:
 def test_axlabs_own_table_has_defaults() -> None:
     axlab = parse_config(GOOD + "[axlab]\ngic_version = 2\nlse = true\n").require().axlab
     assert (axlab.gic_version, axlab.fp, axlab.lse, axlab.semihosting) == (2, True, True, False)
+
+
+def test_a_configuration_can_be_written_into_another_folder(tmp_path: Path) -> None:
+    config = parse_config(with_keys("kernel", 'disk_path = "d.img"'), folder=tmp_path).require()
+    moved = parse_config(config.anywhere().to_toml(), folder=tmp_path / "elsewhere").require()
+    assert moved.resolve(moved.kernel.kernel_path) == tmp_path / "kernel.bin"
+    assert moved.kernel.disk_path == str(tmp_path / "d.img")
+    demo = parse_config(changed('"kernel.bin"', '"axlab:demo"')).require()
+    assert demo.anywhere().kernel.kernel_path == "axlab:demo"
 
 
 def test_a_configuration_can_be_given_to_another_vm() -> None:

@@ -176,6 +176,16 @@ class VmConfig:
         base = replace(self.base, id=self.base.id if id is None else id, name=name or self.base.name)
         return replace(self, base=base)
 
+    def anywhere(self) -> VmConfig:
+        """The same configuration with absolute paths, for a file in another folder."""
+        names = ("kernel_path", "bios_path", "dtb_path", "ramdisk_path", "disk_path")
+        given = {name: path for name in names if (path := getattr(self.kernel, name))}
+        absolute = {
+            name: path if path.startswith(BUILT_IN) else str(self.resolve(path).absolute())
+            for name, path in given.items()
+        }
+        return replace(self, kernel=replace(self.kernel, **absolute))
+
     def problem(self, key: str, message: str) -> Finding:
         """An error at a key, with the key's line in the file (or its table's)."""
         line = self.lines.get(key, self.lines.get(key.partition(".")[0], 0))

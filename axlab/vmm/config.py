@@ -178,13 +178,19 @@ class VmConfig:
 
     def anywhere(self) -> VmConfig:
         """The same configuration with absolute paths, for a file in another folder."""
-        names = ("kernel_path", "bios_path", "dtb_path", "ramdisk_path", "disk_path")
-        given = {name: path for name in names if (path := getattr(self.kernel, name))}
-        absolute = {
-            name: path if path.startswith(BUILT_IN) else str(self.resolve(path).absolute())
-            for name, path in given.items()
-        }
-        return replace(self, kernel=replace(self.kernel, **absolute))
+        kernel = replace(
+            self.kernel,
+            kernel_path=self.absolute(self.kernel.kernel_path) or "",
+            bios_path=self.absolute(self.kernel.bios_path),
+            dtb_path=self.absolute(self.kernel.dtb_path),
+            ramdisk_path=self.absolute(self.kernel.ramdisk_path),
+            disk_path=self.absolute(self.kernel.disk_path),
+        )
+        return replace(self, kernel=kernel)
+
+    def absolute(self, path: str | None) -> str | None:
+        """A path of the file as an absolute one; what is no path stays."""
+        return path if not path or path.startswith(BUILT_IN) else str(self.resolve(path).absolute())
 
     def problem(self, key: str, message: str) -> Finding:
         """An error at a key, with the key's line in the file (or its table's)."""

@@ -28,6 +28,7 @@ ROOT = os.path.dirname(os.path.abspath(__file__))
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "Scripts", "python.exe") if os.name == "nt" else os.path.join(VENV, "bin", "python")
 STAMP = os.path.join(VENV, "axlab.json")
+HOST_PIP = [sys.executable, "-m", "pip", "--python"]  # from pip 22.3 on it installs into another Python's place
 WELCOME = os.path.join("notebooks", "00-welcome.ipynb")
 
 # What is installed for which purpose: extras and dependency groups of pyproject.toml.
@@ -180,9 +181,9 @@ def make_venv(fresh: bool) -> "list[str]":
     if works([sys.executable, "-c", "import ensurepip, venv"]):
         succeed([sys.executable, "-m", "venv"] + clear + [VENV])
         return [PYTHON, "-m", "pip", "install"]
-    if works([sys.executable, "-c", "import venv"]) and works([sys.executable, "-m", "pip", "--python", "x", "help"]):
+    if works([sys.executable, "-c", "import venv"]) and works(HOST_PIP + [sys.executable, "--version"]):
         succeed([sys.executable, "-m", "venv", "--without-pip"] + clear + [VENV])
-        return [sys.executable, "-m", "pip", "--python", PYTHON, "install"]
+        return HOST_PIP + [PYTHON, "install"]
     raise Trouble(
         "this Python can make no environment: it has neither ensurepip nor pip, and uv is not here.\n"
         "  Debian, Ubuntu:  sudo apt-get install python3-venv\n"

@@ -15,6 +15,7 @@ from axlab.events import Mmio
 from axlab.machine.bus import Bus, Claim
 from axlab.machine.traps import Trap
 from axlab.machine.uart import Pl011
+from axlab.units import GuestPhysAddr as Gpa
 from axlab.vmm import exits
 from axlab.vmm.handlers import HANDLERS
 
@@ -40,27 +41,28 @@ def decode(esr: int, far: int = 0, hpfar: int = 0, **registers: int) -> exits.Ex
 
 def test_a_store_to_a_device_is_an_mmio_write() -> None:
     esr = 0x24 << 26 | 1 << 24 | 2 << 22 | 7 << 16 | 1 << 6 | 0b000111
-    assert decode(esr, 0xFFFF_0004, 0x900_0000 >> 8, x7=0x1_2345_6789) == exits.MmioWrite(0x900_0004, 4, 0x2345_6789)
+    made = decode(esr, 0xFFFF_0004, 0x900_0000 >> 8, x7=0x1_2345_6789)
+    assert made == exits.MmioWrite(Gpa(0x900_0004), 4, 0x2345_6789)
 
 
 def test_a_sign_extending_load_of_a_device_is_an_mmio_read() -> None:
     esr = 0x24 << 26 | 1 << 24 | 1 << 22 | 1 << 21 | 5 << 16 | 1 << 15 | 0b000111
-    assert decode(esr, 0x18, 0x900_0000 >> 8) == exits.MmioRead(0x900_0018, 2, 5, True, True)
+    assert decode(esr, 0x18, 0x900_0000 >> 8) == exits.MmioRead(Gpa(0x900_0018), 2, 5, True, True)
 
 
 def test_a_store_of_the_zero_register_stores_zero() -> None:
     esr = 0x24 << 26 | 1 << 24 | 3 << 22 | 31 << 16 | 1 << 6 | 0b000111
-    assert decode(esr, 0, 0x900_0000 >> 8) == exits.MmioWrite(0x900_0000, 8, 0)
+    assert decode(esr, 0, 0x900_0000 >> 8) == exits.MmioWrite(Gpa(0x900_0000), 8, 0)
 
 
 def test_an_access_where_no_device_is_is_a_nested_page_fault() -> None:
     esr = 0x24 << 26 | 1 << 24 | 1 << 6 | 0b000111
-    assert decode(esr, 0x10, 0xA00_0000 >> 8) == exits.NestedPageFault(0xA00_0010, "w")
+    assert decode(esr, 0x10, 0xA00_0000 >> 8) == exits.NestedPageFault(Gpa(0xA00_0010), "w")
 
 
 def test_a_page_table_in_nothing_is_a_nested_page_fault_on_a_walk() -> None:
     esr = 0x20 << 26 | 1 << 7 | 0b000111
-    assert decode(esr, 0x123, 0xA00_0000 >> 8) == exits.NestedPageFault(0xA00_0000, "x", True)
+    assert decode(esr, 0x123, 0xA00_0000 >> 8) == exits.NestedPageFault(Gpa(0xA00_0000), "x", True)
 
 
 def test_hypercalls_and_firmware_calls_are_told_apart() -> None:

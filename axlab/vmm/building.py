@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from axlab.errors import AxError
 from axlab.machine.bus import Bus
 from axlab.machine.cpu import Cpu, connect
 from axlab.machine.features import Features
 from axlab.machine.timer import NS_PER_TICK
 from axlab.units import PAGE_SIZE
 from axlab.vmm import load_plan, stage2, virtual_devices
-from axlab.vmm.config import MemoryRegion, VmConfig
-from axlab.vmm.config_meaning import name_problem
+from axlab.vmm.config import ConfigError, Host, MemoryRegion, VmConfig
+from axlab.vmm.config_check import check_config
 from axlab.vmm.passthrough import granted
 from axlab.vmm.stage2 import Stage2
 from axlab.vmm.vcpu import Vcpu
@@ -61,19 +60,12 @@ def build(hv: Hypervisor, config: VmConfig) -> Vm:
 
 
 def check(hv: Hypervisor, config: VmConfig) -> None:
-    """What a configuration made by hand may have wrong though it never went through a file's checks."""
-    problem = name_problem(config.base.name)
-    if problem:
-        raise AxError(f"the name {config.base.name!r} {problem}")
-    regions = config.kernel.memory_regions
-    for index, region in enumerate(regions):
-        for other in regions[:index]:
-            if region.gpa < other.end and other.gpa < region.end:
-                raise AxError(f"RAM at {region.gpa:#x}-{region.end:#x} overlaps RAM at {other.gpa:#x}-{other.end:#x}")
-    count = len(hv.physical_cpus.cpus)
-    for mask in config.base.affinities:
-        if mask is not None and not mask & (1 << count) - 1:
-            raise AxError(f"the mask {mask:#x} names none of the {count} physical CPUs")
+    """What this host has against the configuration: `ConfigError` with all of it."""
+    ram = hv.host_memory.size
+    host = Host(len(hv.physical_cpus.cpus), hv.host_memory.base, ram)  # the first VM that starts decides the GIC
+    findings = [finding for finding in check_config(config, host) if finding.severity == "error"]
+    if findings:
+        raise ConfigError(findings)
 
 
 def allocate(hv: Hypervisor, region: MemoryRegion, label: str) -> VmRegion:

@@ -14,8 +14,9 @@ from axlab.machine.bus import Access, Bus, Claim
 from axlab.machine.flash import Flash
 from axlab.machine.gic import FIRST_SPI
 from axlab.machine.gic_frames import claims
+from axlab.machine.gic_its import FRAME_SIZE, AbsentIts
 from axlab.machine.gpio import Pl061
-from axlab.machine.memory_map import POWER_BUTTON_LINE
+from axlab.machine.memory_map import POWER_BUTTON_LINE, region
 from axlab.machine.registers import Device
 from axlab.machine.rtc import Pl031
 from axlab.machine.uart import Pl011
@@ -112,16 +113,21 @@ class VirtualDevices:
             hv.set_level(vm, claim.intid, level)
 
 
+def printed(hv: Hypervisor, vm: Vm, data: bytes) -> None:
+    """The guest printed something."""
+    vm.console.output += data
+    vm.folder.console(hv.now, data)
+    if hv.events.observers:
+        hv.events.emit(events.Console(hv.now, vm.id, data))
+
+
 def console_output(hv: Hypervisor, vm: Vm, claim: Claim) -> None:
     """After an access to a UART: take what it sent, give it what was typed, look at its interrupt."""
     uart = claim.device
     assert isinstance(uart, Pl011)
     sent = uart.take_output()
     if sent:
-        vm.console.output += sent
-        vm.folder.console(hv.now, sent)
-        if hv.events.observers:
-            hv.events.emit(events.Console(hv.now, vm.id, sent))
+        printed(hv, vm, sent)
     if claim is vm.devices.uarts[0]:
         vm.console.feed(uart)
     vm.devices.set_level(hv, vm, claim)
@@ -173,8 +179,23 @@ def attach_gic(hv: Hypervisor, vm: Vm, devices: VirtualDevices) -> None:
     places = gic_frames(vm.config)
     if places is None:
         return
-    for claim in claims(devices.gic.frames(), places.distributor[0], places.second[0]):
+    found = claims(devices.gic.frames(), places.distributor[0], places.second[0])
+    for claim in found:
         devices.bus.attach(claim)
+    if places.version == 3:
+        attach_where_free(vm, devices.bus, Claim("ITS", region("ITS").base, FRAME_SIZE, AbsentIts()))
+        behind = found[-1].base + found[-1].size
+        left = places.second[0] + places.second[1] - behind
+        if left > 0:
+            attach_where_free(vm, devices.bus, Claim("GICR behind", behind, left, Dummy()))
+
+
+def attach_where_free(vm: Vm, bus: Bus, claim: Claim) -> None:
+    """Attach a device that only keeps others from stumbling, unless something real is there."""
+    end = claim.base + claim.size
+    in_ram = any(ram.gpa < end and claim.base < ram.end for ram in vm.memory_regions)
+    if not in_ram and not any(known.base < end and claim.base < known.base + known.size for known in bus.claims):
+        bus.attach(claim)
 
 
 def owned_interrupts(vm: Vm) -> list[int]:
@@ -190,21 +211,21 @@ def attach_uart(devices: VirtualDevices, claim: Claim) -> None:
 
 def attach_granted(hv: Hypervisor, vm: Vm, devices: VirtualDevices, grant: Granted) -> None:
     """A device of the board: a PL011 of the VM's own for the UART, flash for reading only, others as they are."""
-    region = grant.region
-    if region.kind == "gic":
+    place = grant.region
+    if place.kind == "gic":
         return
-    if region.kind == "uart":
-        attach_uart(devices, Claim(region.name, grant.gpa, region.size, Pl011(), region.intid))
+    if place.kind == "uart":
+        attach_uart(devices, Claim(place.name, grant.gpa, place.size, Pl011(), place.intid))
         return
-    claim = Claim(region.name, grant.gpa, region.size, hv.board.device(region.name), region.intid)
+    claim = Claim(place.name, grant.gpa, place.size, hv.board.device(place.name), place.intid)
     if isinstance(claim.device, Flash):
         devices.bus.attach(claim)
         devices.flashes.append(claim)
         show_flash(vm, claim)
         return
     first = grant.gpa // PAGE_SIZE * PAGE_SIZE
-    size = -(-(grant.gpa + region.size) // PAGE_SIZE) * PAGE_SIZE - first
-    vm.stage2.map(first, region.base // PAGE_SIZE * PAGE_SIZE, size, stage2.READ | stage2.WRITE | stage2.DEVICE)
+    size = -(-(grant.gpa + place.size) // PAGE_SIZE) * PAGE_SIZE - first
+    vm.stage2.map(first, place.base // PAGE_SIZE * PAGE_SIZE, size, stage2.READ | stage2.WRITE | stage2.DEVICE)
     devices.passed.append(claim)
 
 

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from axlab.vmm.virtual_gic import VirtualGic
     from axlab.vmm.vm_folder import VmFolder
 
-EMULATED_REGISTERS = ("CNTP_CTL_EL0", "CNTP_CVAL_EL0", "CNTP_TVAL_EL0", "ICC_SGI0R_EL1", "ICC_SGI1R_EL1", "ICC_ASGI1R_EL1")
+EMULATED_REGISTERS = (
+    "CNTP_CTL_EL0", "CNTP_CVAL_EL0", "CNTP_TVAL_EL0", "ICC_SGI0R_EL1", "ICC_SGI1R_EL1", "ICC_ASGI1R_EL1",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,11 @@ from axlab.machine.isa.table import load_table
 def disassemble(word: int, address: int = 0, symbols: Mapping[str, int] | None = None) -> str:
     """The text of an instruction word that stands at `address`; `.inst 0x...` where nothing is allocated.
 
-    Targets of branches are addresses, or names where `symbols` (name to address) has one.
+    Targets of branches are addresses, or names where `symbols` (name to address) has one. Raises `AxError` for a
+    number that is no word.
     """
+    if not 0 <= word < 1 << 32:
+        raise AxError(f"{word:#x} is no instruction word: it has 32 bits")
     names = {value: name for name, value in symbols.items()} if symbols else None
     return disassemble_at(word, Place(address, names))
 

@@ -222,13 +222,14 @@ def parser() -> Lark:
 
 def parse_line(text: str, source: str = "", line: int = 0) -> list[Statement]:
     """The statements of a line without comments. Raises `AxError` with a caret."""
-    from lark.exceptions import UnexpectedCharacters, UnexpectedInput
+    from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
     try:
         statements: list[Statement] = parser().parse(text)  # type: ignore[assignment]
         return statements
     except UnexpectedInput as error:
-        column = error.column - 1 if error.column > 0 else len(text.rstrip())
+        ended = isinstance(error, UnexpectedToken) and error.token.type == "$END"
+        column = error.column - 1 if error.column > 0 and not ended else len(text.rstrip())
         if column >= len(text.rstrip()):
             message = "the line ends too early"
         elif isinstance(error, UnexpectedCharacters):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from axlab.errors import AxError, nearest
+from axlab.shell.files import name_problem
 from axlab.shell.literals import unescape_literal
 from axlab.units import Nanoseconds, parse_duration, parse_size
 
@@ -136,8 +137,8 @@ class FilePath:
     def convert(self, text: str) -> str:
         if not text:
             raise ValueError("a file name is wanted, and this is empty")
-        if "\0" in text:
-            raise ValueError("a file name has no NUL character")
+        if problem := name_problem(text):
+            raise ValueError(problem)
         return text
 
 

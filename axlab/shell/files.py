@@ -22,6 +22,17 @@ BY_DESCRIPTOR = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 READ_LIMIT = 1 << 20
 
 
+def name_problem(name: str) -> str:
+    """Why no file can have this name; nothing where one can."""
+    if "\0" in name:
+        return "a file name has no NUL character"
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError as error:
+        return f"{name[error.start]!a} cannot stand in a file name"
+    return ""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One name in a folder. `size` in bytes; `kind` is file, folder, link or other."""
@@ -50,8 +61,8 @@ class LabFolder:
 
     def parts(self, name: str) -> tuple[str, ...]:
         """The parts of a name below the root, without `.` and `..`. Raises AxError above the root."""
-        if "\0" in name:
-            raise AxError("a file name has no NUL character")
+        if problem := name_problem(name):
+            raise AxError(problem)
         parts = [] if name.startswith("/") else list(self.here)
         for part in name.replace(os.sep, "/").split("/"):
             if part == "..":

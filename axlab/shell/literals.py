@@ -25,10 +25,18 @@ def unescape_literal(text: str) -> bytes:
     parts: list[bytes] = []
     place = 0
     for match in ESCAPE.finditer(text):
-        parts.append(text[place : match.start()].encode("utf-8", "surrogateescape"))
+        parts.append(_bytes(text[place : match.start()]))
         parts.append(_meaning(match, text))
         place = match.end()
-    return b"".join([*parts, text[place:].encode("utf-8", "surrogateescape")])
+    return b"".join([*parts, _bytes(text[place:])])
+
+
+def _bytes(text: str) -> bytes:
+    """UTF-8; bytes of a command line that were none are themselves again."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
 
 
 def _meaning(match: re.Match[str], text: str) -> bytes:
@@ -52,7 +60,7 @@ def _meaning(match: re.Match[str], text: str) -> bytes:
         raise _broken(match, text, "a backslash at the end quotes nothing; write \\\\ for a backslash")
     if value in "xuUN":
         raise _broken(match, text, f"\\{value} needs its hexadecimal digits or its name behind it")
-    return SIMPLE.get(value, f"\\{value}").encode("utf-8", "surrogateescape")
+    return _bytes(SIMPLE.get(value, f"\\{value}"))
 
 
 def _broken(match: re.Match[str], text: str, message: str) -> AxError:

@@ -90,7 +90,7 @@ class ScriptResult(Result):
     status: int = 0
 
     def blocks(self) -> list[Block]:
-        return [block for result in self.results for block in shown(result)]
+        return [*self.transcript, *(block for result in self.results for block in shown(result))]
 
     def json(self) -> Any:
         return {"ok": self.ok, "status": self.status, "results": [result.json() for result in self.results]}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable
@@ -84,13 +85,18 @@ class Terminal:
         self.attached = -1
 
     def run(self) -> int:
-        """Until `exit` or end of input. Returns the exit status."""
+        """Until `exit` or end of input. Returns the exit status.
+
+        Ctrl-C clears the line, or ends what runs; between the two it does nothing.
+        """
         observer = self.observe
+        before = signal.signal(signal.SIGINT, lambda number, frame: None)
         self.shell.live = True
         self.shell.lab.events.add(observer)
         try:
             return asyncio.run(self.main())
         finally:
+            signal.signal(signal.SIGINT, before)
             self.shell.lab.events.remove(observer)
             self.shell.live = False
 

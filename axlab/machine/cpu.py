@@ -190,6 +190,11 @@ class Cpu:
         self.stage2_pages = {}
         self.select_regime()
 
+    def flush_tlb_around(self, page: int) -> None:
+        """Forget the translations of virtual page `page`, and of what may be in one block with it."""
+        for tlb in self.tlbs.values():
+            tlb.drop_around(page)
+
     def drop_writers(self, frame: int) -> None:
         """Send stores to the physical page `frame` the long way, in every regime."""
         for tlb in self.tlbs.values():

@@ -1,7 +1,7 @@
 """System operations, the SYS instruction's: cache maintenance, address translation, TLB maintenance (C5.3 to C5.5).
 
 There are no caches: maintaining them only has to be allowed, and to find its address. TLB maintenance drops
-every translation of the CPU, which is more than was asked for and always right.
+more translations than was asked for, whatever their ASID, which is always right.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ HCR_TDZ = 1 << 28
 # SCTLR_EL1
 SCTLR_DZE = 1 << 14
 SCTLR_UCI = 1 << 26
+
+VA_MASK = (1 << 44) - 1
 
 Effect = Callable[["Cpu", int], None]
 
@@ -61,20 +63,36 @@ def zero(cpu: Cpu, address: int) -> None:
     data_access.zero_block(cpu, address)
 
 
-def flush(cpu: Cpu, value: int) -> None:
+def flush_all(cpu: Cpu, value: int) -> None:
+    """Forget all translations."""
+    cpu.flush_tlb()
+
+
+def flush_page(cpu: Cpu, value: int) -> None:
+    """Forget the translations of a page: `value` has bits 55 to 12 of its address."""
+    cpu.flush_tlb_around(value & VA_MASK)
+
+
+def on_this_cpu(flush: Effect) -> Effect:
     """TLB maintenance of this CPU; HCR_EL2.FB makes it one of all."""
-    if cpu.sys["HCR_EL2"] & HCR_FB:
-        broadcast(cpu, value)
-    else:
-        cpu.flush_tlb()
-        cpu.attention = True
+
+    def effect(cpu: Cpu, value: int) -> None:
+        for peer in cpu.peers if cpu.sys["HCR_EL2"] & HCR_FB else [cpu]:
+            flush(peer, value)
+            peer.attention = True
+
+    return effect
 
 
-def broadcast(cpu: Cpu, value: int) -> None:
+def on_all_cpus(flush: Effect) -> Effect:
     """TLB maintenance of all CPUs of the inner shareable domain."""
-    for peer in cpu.peers:
-        peer.flush_tlb()
-        peer.attention = True
+
+    def effect(cpu: Cpu, value: int) -> None:
+        for peer in cpu.peers:
+            flush(peer, value)
+            peer.attention = True
+
+    return effect
 
 
 def translating(write: bool, el: int) -> Effect:
@@ -88,6 +106,15 @@ def translating(write: bool, el: int) -> Effect:
 
     return effect
 
+
+TLB_MAINTENANCE: tuple[tuple[int, str, Effect], ...] = (
+    (0, "VMALLE1", flush_all),
+    (1, "VAE1", flush_page),
+    (2, "ASIDE1", flush_all),
+    (3, "VAAE1", flush_page),
+    (5, "VALE1", flush_page),
+    (7, "VAALE1", flush_page),
+)
 
 OPERATIONS: dict[Encoding, Operation] = {
     (1, 0, 7, 1, 0): Operation("IC IALLUIS", nothing, traps=HCR_TPU),
@@ -106,9 +133,9 @@ OPERATIONS: dict[Encoding, Operation] = {
     (1, 0, 7, 8, 2): Operation("AT S1E0R", translating(False, 0)),
     (1, 0, 7, 8, 3): Operation("AT S1E0W", translating(True, 0)),
     **{
-        (1, 0, 8, crm, op2): Operation(f"TLBI {name}{suffix}", effect, traps=HCR_TTLB)
-        for crm, suffix, effect in ((3, "IS", broadcast), (7, "", flush))
-        for op2, name in ((0, "VMALLE1"), (1, "VAE1"), (2, "ASIDE1"), (3, "VAAE1"), (5, "VALE1"), (7, "VAALE1"))
+        (1, 0, 8, crm, op2): Operation(f"TLBI {name}{suffix}", where(flush), traps=HCR_TTLB)
+        for crm, suffix, where in ((3, "IS", on_all_cpus), (7, "", on_this_cpu))
+        for op2, name, flush in TLB_MAINTENANCE
     },
 }
 

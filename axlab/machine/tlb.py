@@ -15,6 +15,10 @@ from axlab.machine.mmu import Translation
 
 PAGE_MASK = 0xFFF
 
+# The largest block of a translation table is 1 GiB: bits of a virtual page number that are within it, and that tell it.
+REGION_BITS = 18
+REGION_MASK = (1 << 26) - 1
+
 # Sizes of accesses in bytes that one element of a view holds, and its format.
 FORMATS: dict[int, Literal["B", "H", "I", "Q"]] = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
@@ -70,3 +74,17 @@ class Tlb:
     def add_code(self, page: int, memory: bytearray) -> None:
         """Let instructions be fetched from `memory`."""
         self.code[page] = memoryview(memory).cast("I")
+
+    def drop_around(self, page: int) -> None:
+        """Forget the translations of the 1 GiB around virtual page `page`: the largest block it may be part of.
+
+        Tags in the top byte of an address do not matter: bits 55 to 30 are compared.
+        """
+        region = page >> REGION_BITS & REGION_MASK
+        for views in (*(self.readers[size] for size in FORMATS), *(self.writers[size] for size in FORMATS), self.code):
+            for known in [known for known in views if known >> REGION_BITS & REGION_MASK == region]:
+                del views[known]
+        for key in [key for key in self.translations if key[0] >> REGION_BITS & REGION_MASK == region]:
+            del self.translations[key]
+        for target in [pc for pc in self.targets if pc >> REGION_BITS + 12 & REGION_MASK == region]:
+            del self.targets[target]

@@ -22,7 +22,7 @@ from axlab.machine.translator.templates import RowTemplates
 
 MAX_INSTRUCTIONS = 48
 
-CELL = re.compile(r"\b(?:x\d+|v\d+|sp|b|FA|FB|FK|F|[RW][1248]|L[0-9a-f]+)\b")
+CELL = re.compile(r"\b(?:call|x\d+|v\d+|sp|b|FA|FB|FK|F|[RW][1248]|L[0-9a-f]+)\b")
 ASSIGNED = re.compile(r"(?:^|[ ;])(x\d+|v\d+|sp|b|FA|FB|FK)(?:=(?!=)|-=)")
 QUESTION = re.compile(r"@(C|\d+)@")
 
@@ -104,6 +104,15 @@ class Writer:
             return bool(indent)
         return True
 
+    def call(self, word: int, address: int) -> None:
+        """Add an instruction that does not fold: its semantics function is called."""
+        self.starts.append(len(self.lines))
+        self.unread = -1
+        self.put("", f"call({word},{address},{self.count})")
+        self.count += 1
+        self.kind = ""
+        self.sp_checked = False
+
     def set_flags(self, kind: str, operands: list[str], indent: str) -> None:
         line = f"FA={operands[0]};FB={operands[1]};FK={flags.KINDS[kind]}"
         if kind == "nzcv" or kind.startswith("logic"):
@@ -180,22 +189,33 @@ def keeps_alignment(line: str) -> bool:
     return match is not None and int(match[2]) % 16 == 0
 
 
-Fetched = tuple[RowTemplates, tuple[int, ...]]
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An instruction of a block: its word, its row's templates, and its fields."""
+
+    word: int
+    templates: RowTemplates
+    fields: tuple[int, ...]
 
 
-def translate(pc: int, instructions: Iterator[Fetched | None]) -> Block | None:
-    """The block of `instructions`, which begin at `pc` and end where the page does; None if its first one does
-    not fold. An instruction that does not fold ends a block."""
+# What always leaves its block, and is better left to the stepper.
+ALWAYS_LEAVES = {"ERET", "SVC", "HVC", "SMC", "BRK", "HLT", "UDF", "WFI", "WFE", "DRPS", "DCPS1", "DCPS2", "DCPS3"}
+
+
+def translate(pc: int, instructions: Iterator[Fetched]) -> Block | None:
+    """The block of `instructions`, which begin at `pc` and end where the page does or at what means nothing; None
+    if there is not even one."""
     writer = Writer(pc)
     address = pc
     for found in instructions:
-        template = None if found is None else found[0].template(found[1], address)
-        if found is None or template is None:
+        if found.templates.row.name in ALWAYS_LEAVES:
             break
-        goes_on = writer.instruction(template.records, template.fill(*found[1], address))
-        address += 4
-        if not goes_on:
+        template = found.templates.template(found.fields, address)
+        if template is None:
+            writer.call(found.word, address)
+        elif not writer.instruction(template.records, template.fill(*found.fields, address)):
             return writer.finish()
+        address += 4
         if writer.count == MAX_INSTRUCTIONS:
             break
     if not writer.count:

@@ -273,6 +273,8 @@ class Folder:
             if isinstance(result, int):
                 return number(result)
             raise Unfoldable(f"{name} gives no number")
+        if name == "logical_immediate":
+            args[3] = number(self.decide(args[3]))
         if all(value.kind in ("number", "hole") for value in args):
             return self.ask(self.called(name, args, "hole"))
         for index in KNOWN_ARGUMENTS.get(name, ()):

@@ -12,6 +12,7 @@ from types import CellType, CodeType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from axlab.machine import stepper
+from axlab.machine.exceptions import GuestException, deliver
 from axlab.machine.isa.bits import M64
 from axlab.machine.isa.semantics import LSE, SEMANTICS
 from axlab.machine.isa.table import load_table
@@ -42,6 +43,10 @@ class Stepped(Exception):
 def row_templates() -> dict[str, RowTemplates]:
     """The templates of all rows, which grow as instructions are met: a cache, the same for everybody."""
     return {name: RowTemplates(row, SEMANTICS[name]) for name, row in load_table().rows.items()}
+
+
+class Left(Exception):
+    """An instruction was executed after which the block cannot go on; the CPU's state is exact."""
 
 
 # The way into and out of the cells, as blocks have it: closures over them.
@@ -100,10 +105,13 @@ def stub(pc: int) -> Function:
 class Translated:
     """The translated code of one CPU: the cells of its registers, and its pages of code. A cache, never state."""
 
-    def __init__(self) -> None:
+    def __init__(self, cpu: Cpu) -> None:
         names = (*X, *V, "sp", "b", "FA", "FB", "FK", "F", *MEMORY_CELLS)
         self.cells: dict[str, CellType] = {name: CellType(0) for name in names}
         self.cells["nzcv_of"] = CellType(nzcv_of)
+        self.cells["call"] = CellType(self.call)
+        self.cpu = cpu
+        self.stop = 0
         made: dict[str, Any] = {}
         exec(SWITCH, made)
         parts = made["make"](nzcv_of, *[0] * 5, *[0] * 31)
@@ -167,24 +175,40 @@ class Translated:
         page.cell(f"L{pc:x}").cell_contents = function
         return function
 
+    def call(self, word: int, pc: int, done: int) -> None:
+        """Execute an instruction that does not fold, the block's instruction number `done`: call its semantics.
+
+        Raises `Left` where the block cannot go on after it.
+        """
+        cpu = self.cpu
+        cpu.sp, cpu.nzcv, budget = self.leave(cpu.x)
+        cpu.pc = pc
+        cpu.next_pc = pc + 4
+        cpu.executed = self.stop - budget + done
+        operation = cpu.decoded.get(word)
+        if operation is None:
+            operation = cpu.decoded[word] = stepper.decode(cpu, word)
+        operation()
+        if cpu.attention or cpu.next_pc != pc + 4 or cpu.tlb is not self.tlb:
+            cpu.pc = cpu.next_pc
+            cpu.executed += 1
+            raise Left
+        self.enter(cpu.x, cpu.sp, cpu.nzcv, budget)
+
     def forget(self, frame: int) -> None:
         """The contents of a physical page changed: its blocks are no more."""
         for key in self.frames.pop(frame, ()):
             del self.pages[key]
 
 
-def instructions(cpu: Cpu, pc: int) -> Iterator[Fetched | None]:
-    """The decoded instructions from `pc` to the end of its page; None for what only the stepper can do."""
+def instructions(cpu: Cpu, pc: int) -> Iterator[Fetched]:
+    """The decoded instructions from `pc` on, to the end of its page or to what means nothing."""
     templates = row_templates()
-    page = cpu.code.get(pc >> 12)
-    if page is None or pc & 3:
-        return
-    for word in page[(pc & 4095) >> 2 :]:
+    for word in cpu.code[pc >> 12][(pc & 4095) >> 2 :]:
         found = load_table().decode(word)
-        if found is None or found[0].name in LSE:
-            yield None
-        else:
-            yield templates[found[0].name], found[1]
+        if found is None or found[0].name in LSE and not cpu.features.lse:
+            return
+        yield Fetched(word, templates[found[0].name], found[1])
 
 
 def execute(cpu: Cpu, stop: int) -> Trap | None:
@@ -193,25 +217,32 @@ def execute(cpu: Cpu, stop: int) -> Trap | None:
         return stepper.execute(cpu, stop)
     translated = cpu.translated
     if translated is None:
-        translated = cpu.translated = Translated()
+        translated = cpu.translated = Translated(cpu)
+    translated.stop = stop
     while cpu.executed < stop:
         translated.use_tlb(cpu)
-        steps = run_blocks(cpu, translated, stop)
-        trap = stepper.execute(cpu, min(stop, cpu.executed + steps))
+        try:
+            steps = run_blocks(cpu, translated)
+        except GuestException as exception:
+            cpu.executed += 1
+            return deliver(cpu, exception)
+        trap = stepper.execute(cpu, min(stop, cpu.executed + steps)) if steps else None
         if trap is not None or cpu.attention:
             return trap
     return None
 
 
-def run_blocks(cpu: Cpu, translated: Translated, stop: int) -> int:
+def run_blocks(cpu: Cpu, translated: Translated) -> int:
     """Run blocks as far as they can; the CPU's state is exact then. The number of instructions to step."""
-    translated.enter(cpu.x, cpu.sp, cpu.nzcv, stop - cpu.executed)
+    translated.enter(cpu.x, cpu.sp, cpu.nzcv, translated.stop - cpu.executed)
     block = translated.function(cpu, cpu.pc)
     while True:
         try:
             block = translated.loop(block)
             pc, done, steps = block.pc, 0, MAX_INSTRUCTIONS
             break
+        except Left:
+            return 0
         except Stepped as stepped:
             block = translated.function(cpu, stepped.pc)
             if block.length:  # type: ignore[attr-defined]
@@ -229,7 +260,7 @@ def run_blocks(cpu: Cpu, translated: Translated, stop: int) -> int:
             break
     cpu.sp, cpu.nzcv, budget = translated.leave(cpu.x)
     cpu.pc = pc & M64
-    cpu.executed = stop - budget + done
+    cpu.executed = translated.stop - budget + done
     return steps
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from axlab.machine.board import Board
 from axlab.machine.bus import Access, Claim, NothingThere
+from axlab.machine.registers import Device
 
 TWINS = {"flash1", *(f"virtio{i}" for i in range(1, 32))}  # of devices that are there
 CLAIMS = [claim for claim in Board(ram=1 << 20).bus.claims if claim.name not in TWINS]
@@ -53,6 +54,18 @@ def test_a_device_copied_in_the_middle_of_its_work_goes_on_as_the_original(name:
         access = random_access(draw, 0x1000 if name != "virtio0" else 0x200)
         assert device.access(access.address, access) == copied.access(access.address, access)
         assert device.interrupt == copied.interrupt
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("flash")])
+def test_a_reset_device_is_as_a_new_one(name: str) -> None:
+    draw = random.Random(name)
+    device = Board(ram=1 << 20).device(name)
+    assert isinstance(device, Device)
+    for _ in range(500):
+        access = random_access(draw, 0x1000 if name != "virtio0" else 0x200)
+        device.access(access.address, access)
+    device.reset()
+    assert vars(device) == vars(Board(ram=1 << 20).device(name))
 
 
 accesses = st.builds(

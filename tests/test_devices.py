@@ -262,6 +262,16 @@ def test_a_buffered_write_is_done_when_it_is_confirmed() -> None:
     assert (read(flash, 0), read(flash, 4), read(flash, 8)) == (0x1111_1111, 0x2222_2222, 0xFFFF_FFFF)
 
 
+def test_a_reset_ends_a_command_and_keeps_the_contents() -> None:
+    flash = new_flash()
+    flash.memory.write_int(0, 4, 0x1234_5678)
+    write(flash, 0, 0x0020_0020)
+    flash.reset()
+    assert flash.reads_array and read(flash, 0) == 0x1234_5678
+    write(flash, 0, 0x00D0_00D0)
+    assert read(flash, 0) == 0x1234_5678
+
+
 def test_unlocking_a_sector_is_accepted() -> None:
     flash = new_flash()
     write(flash, 0, 0x0060_0060)

@@ -47,13 +47,17 @@ class Flash:
         self.memory = memory
         self.base = base
         self.size = size
+        self.answers = query_table(size)
+        self.reset()
+
+    def reset(self) -> None:
+        """Be as after power-on: the array keeps its contents."""
         self.interrupt = False
         self.mode = "array"
         self.expected = ""  # what the next write is, other than a command
         self.status = READY
         self.remaining = 0  # words that a buffered write still wants
         self.buffer: list[tuple[int, int, int]] = []  # offset, width, value
-        self.answers = query_table(size)
 
     @property
     def reads_array(self) -> bool:

@@ -29,8 +29,8 @@ class Pl061(Device):
         *identification(0x0004_1061),
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
+    def reset(self) -> None:
+        super().reset()
         self.inputs = 0  # levels from outside; nothing drives a line: it is pulled low
         self.outputs = 0  # levels that the guest drives where DIR is 1
         self.edges = 0  # edge interrupts since they were last cleared

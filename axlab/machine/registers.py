@@ -46,6 +46,10 @@ class Device:
         cls.by_offset = sorted(cls.registers, key=lambda register: register.offset)
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Be as after power-on. A device with more state than its registers' values extends this."""
         self.interrupt = False
         self.values: dict[str, list[int]] = {r.name: [r.reset] * r.count for r in self.registers}
 

@@ -31,8 +31,11 @@ class Pl031(Device):
     ]
 
     def __init__(self, now_ns: int = 0) -> None:
-        super().__init__()
         self.now_ns = now_ns
+        super().__init__()
+
+    def reset(self) -> None:
+        super().reset()
         self.offset = EPOCH  # what the counter shows at virtual time 0
         self.deadline: int | None = None  # virtual time of the alarm
 

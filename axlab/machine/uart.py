@@ -48,8 +48,8 @@ class Pl011(Device):
         *identification(0x0014_1011),
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
+    def reset(self) -> None:
+        super().reset()
         self.received = bytearray()
         self.output = bytearray()
 

@@ -69,6 +69,7 @@ def test_a_walk_ends_in_the_fault_that_the_access_has() -> None:
     [
         ({"SCTLR_EL1": 0}, "stage 1: off (SCTLR_EL1.M = 0), IPA = VA"),
         ({"HCR_EL2": mmu.HCR_DC}, "stage 1: off (HCR_EL2.DC = 1), IPA = VA"),
+        ({"HCR_EL2": mmu.HCR_TGE}, "stage 1: off (HCR_EL2.TGE = 1), IPA = VA"),
         ({"TCR_EL1": 16 | 1 << 7}, "stage 1: TCR_EL1.EPD0 = 1 forbids walks"),
         ({"TCR_EL1": 4}, "stage 1: TCR_EL1.T0SZ = 4 is not in 16..39"),
         ({"HCR_EL2": 1, "VTCR_EL2": 3}, "stage 2: VTCR_EL2.T0SZ = 3 is not in 20..39"),

@@ -1,11 +1,12 @@
 """A table walk step by step, in the manual's words: what was read where, and what it means.
 
-    >>> print(walk(cpu, 0x4008_0000))
-    VA 0x40080000, read at EL1
+    >>> print(walk(cpu, 0x8000_0000))
+    VA 0x80000000, read at EL1
     stage 1: TTBR0_EL1, 4 KiB granule, 39-bit input from level 1
-      level 1 table 0x40100000 [1] = 0x40101003: table at 0x40101000
-      ...
-    PA 0x40080000, Normal, Write-Back, read write execute
+    stage 2: off (HCR_EL2.VM = 0), PA = IPA
+      stage 1 level 1 table 0x40100000 [2] = 0x40101003: table at 0x40101000
+      stage 1 level 2 table 0x40101000 [0] = 0x80000701: block 2 MiB at 0x80000000, EL1 read write, ...
+    PA 0x80000000, Normal, Write-Back, read write execute
 
 The walk is the one that the CPU makes: `mmu.resolve` notes every descriptor that it reads.
 """
@@ -139,7 +140,9 @@ def stage1_setup(cpu: mmu.Mmu, va: int) -> str:
     hcr = cpu.sys["HCR_EL2"]
     if hcr & mmu.HCR_DC:
         return "stage 1: off (HCR_EL2.DC = 1), IPA = VA"
-    if not cpu.sys["SCTLR_EL1"] & mmu.SCTLR_M or hcr & mmu.HCR_TGE:
+    if hcr & mmu.HCR_TGE:
+        return "stage 1: off (HCR_EL2.TGE = 1), IPA = VA"
+    if not cpu.sys["SCTLR_EL1"] & mmu.SCTLR_M:
         return "stage 1: off (SCTLR_EL1.M = 0), IPA = VA"
     upper = bool(va >> 55 & 1)
     return "stage 1: " + describe_regime(d.stage1_regime(cpu.sys["TCR_EL1"], upper), f"TTBR{int(upper)}_EL1")

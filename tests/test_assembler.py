@@ -275,7 +275,8 @@ def test_all_errors_are_told_at_once_in_the_order_of_lines() -> None:
         (".balign 3", "3 is no power of 2"),
         (".wrod 1", "there is no directive .wrod; did you mean .word?"),
         (".byte 1 2", "expected a comma"),
-        (".space -1", "-1 is not in 0 to 1073741824"),
+        (".byte 1, 2,", "an operand is missing behind the last comma"),
+        (".space -1", "-1 is not in 0 to 268435456"),
         (".space x", "x is not defined"),
         (".ascii 1", 'expected a "string"'),
         (".quad 1 / 0", "division by zero"),
@@ -286,11 +287,24 @@ def test_all_errors_are_told_at_once_in_the_order_of_lines() -> None:
         ("1b: nop", "this does not belong here"),
         ("prfm #32, [x0]", "32 is not in 0 to 31"),
         ("strb x0, =1", "=value is only for ldr and ldrsw of a register"),
+        (".quad 09", "09 is no number"),
+        (".byte " + "-" * 3000 + "1", "the expression is too deep"),
+        (".float32 1.5", "there is no directive .float32"),
+        (".word 1e300", "1e+300 does not fit 4 bytes"),
+        (".equ half, 0.5\n.byte half", "0.5 is no integer"),
+        (".space 1 << 40", "1099511627776 is not in 0 to 268435456"),
         ("fmov d0, #0.3", "0.3 is not n/16 * 2^r with n from 16 to 31 and r from -3 to 4"),
     ],
 )
 def test_a_mistake_is_explained(source: str, message: str) -> None:
     assert f": {message}" in complaint(source)
+
+
+def test_the_caret_stands_under_the_mistake_behind_tabs() -> None:
+    assert complaint("\tb\tnowhere").splitlines()[:2] == [
+        "        b       nowhere",
+        "                ^^^^^^^ a.S:1: nowhere is not defined",
+    ]
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -303,12 +317,16 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_an_origin_that_is_not_aligned_is_refused() -> None:
-    with pytest.raises(AxError, match="the origin 0x2 is not aligned to 4 bytes"):
+    with pytest.raises(AxError, match="the origin 0x2 is no address that is aligned to 4 bytes"):
         assemble("nop", 2)
+    with pytest.raises(AxError, match="the origin -0x4 is no address that is aligned to 4 bytes"):
+        assemble("nop", -4)
 
 
-PIECES = ["add", "x0", "w31", "sp", ",", "#", "1", "[", "]", "!", "{", "}", "v0.8b", "=", ":", ".word", "ldr", "mov",
-          "lsl", "(", ")", "-", "*", "'", '"', ";", "//", "0x", "1f", ":lo12:", ".equ", ".balign", "\n", "msr", "@"]  # fmt: skip
+PIECES = [
+    "add", "x0", "w31", "sp", ",", "#", "1", "[", "]", "!", "{", "}", "v0.8b", "=", ":", ".word", "ldr", "mov", "lsl",
+    "(", ")", "-", "*", "'", '"', ";", "//", "0x", "1f", ":lo12:", ".equ", ".balign", "\n", "msr", "@",
+]  # fmt: skip
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=12))

@@ -60,8 +60,8 @@ class SourceErrors(AxError):
 
 def assemble(source: str, origin: int = 0, name: str = "<source>") -> Assembled:
     """Assemble a source for the address `origin`. Raises `SourceErrors`, an `AxError`, with all that is wrong."""
-    if origin % 4:
-        raise AxError(f"the origin {origin:#x} is not aligned to 4 bytes")
+    if origin % 4 or not 0 <= origin < 1 << 64:
+        raise AxError(f"the origin {origin:#x} is no address that is aligned to 4 bytes")
     assembly = Assembly(name, Program(origin))
     assembly.read(source_lines(source))
     size = assembly.program.place()
@@ -108,8 +108,9 @@ class Assembly:
                     self.program.order += 1
                     self.guarded(line, statement, self.read_statement)
             except AxError as error:
-                error.text = line.text
-                self.errors.append(error)
+                self.errors.append(self.error(error.message, line, error.column, error.length))
+            except RecursionError:
+                self.errors.append(self.error("the expression is too deep", line, 0))
         for section in self.program.sections.values():
             self.program.current = section
             literals(self.program, Statement("", 0), SourceLine(0, "", ""))
@@ -124,9 +125,11 @@ class Assembly:
             self.errors.append(self.error("the expression is too deep", line, statement.column))
 
     def error(self, message: str, line: SourceLine, column: int, length: int = 1, usage: str = "") -> AxError:
-        """An error at a place."""
+        """An error at a place. Tabs are shown as spaces, so that the caret stands where it should."""
+        before = len(line.text[:column].expandtabs())
+        text = line.text.expandtabs()
         return AxError(
-            message, source=self.name, line=line.number, text=line.text, column=column, length=length, usage=usage
+            message, source=self.name, line=line.number, text=text, column=before, length=length, usage=usage
         )
 
     def read_statement(self, line: SourceLine, statement: Statement) -> None:
@@ -207,6 +210,8 @@ class Assembly:
             content = self.content(chunk, section, scope)
         except BadExpression as bad:
             self.errors.append(self.error(str(bad), chunk.line, bad.column, bad.length))
+        except RecursionError:
+            self.errors.append(self.error("the expression is too deep", chunk.line, chunk.statement.column))
         except Mismatch as mismatch:
             self.errors.append(self.mismatch(chunk, mismatch))
         else:
@@ -287,7 +292,10 @@ def datum(item: Item, width: int, scope: Scope) -> bytes:
     if isinstance(value, float):
         if width not in (4, 8):
             raise BadExpression(f"{value} is no integer", node.column)
-        return struct.pack("<f" if width == 4 else "<d", value)
+        try:
+            return struct.pack("<f" if width == 4 else "<d", value)
+        except OverflowError:
+            raise BadExpression(f"{value} does not fit {width} bytes", node.column) from None
     if not -(1 << bits - 1) <= value < 1 << bits:
         raise BadExpression(f"{value:#x} does not fit {width} bytes", node.column)
     return (value & (1 << bits) - 1).to_bytes(width, "little")

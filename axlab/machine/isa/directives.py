@@ -12,7 +12,7 @@ from axlab.machine.isa.source_text import SourceLine
 
 NOP = 0xD503201F
 CODE = (".text", ".init")
-MOST = 1 << 30
+MOST = 1 << 28
 """The largest number of bytes that a directive may fill: a mistake, not a program, asks for more."""
 
 RAW = re.compile(
@@ -24,7 +24,7 @@ RAW = re.compile(
 Directive = Callable[[Program, Statement, SourceLine], None]
 
 
-def groups(statement: Statement, least: int = 0, most: int = 1 << 30) -> list[Item]:
+def groups(statement: Statement, least: int = 0, most: int = 1000) -> list[Item]:
     """The operands of a directive, between commas."""
     operands: list[Item] = []
     expect_comma = False
@@ -34,7 +34,9 @@ def groups(statement: Statement, least: int = 0, most: int = 1 << 30) -> list[It
         if not expect_comma:
             operands.append(item)
         expect_comma = not expect_comma
-    if not least <= len(operands) <= most or statement.items and not expect_comma:
+    if statement.items and not expect_comma:
+        raise BadExpression("an operand is missing behind the last comma", statement.items[-1].column)
+    if not least <= len(operands) <= most:
         wanted = str(least) if least == most else f"{least} to {most}" if most < 100 else f"{least} or more"
         raise BadExpression(f"{statement.name} takes {wanted} operands", statement.column, len(statement.name))
     return operands

@@ -148,9 +148,10 @@ def number(text: str) -> Number:
     lower = text.lower()
     if not lower.startswith(("0x", "0b")) and ("." in lower or "e" in lower):
         return float(lower)
-    if lower.startswith("0") and lower.isdigit():
-        return int(lower, 8)
-    return int(lower, 0)
+    try:
+        return int(lower, 8 if lower.startswith("0") and lower.isdigit() else 0)
+    except ValueError:
+        raise BadExpression(f"{text[:20]} is no number", 0, len(text)) from None
 
 
 @cache
@@ -173,7 +174,10 @@ def parser() -> Lark:
         local = symbol
 
         def number(self, token: Token) -> Expression:
-            return Expression("number", start(token), number(token))
+            try:
+                return Expression("number", start(token), number(token))
+            except BadExpression as bad:
+                raise BadExpression(str(bad), start(token), bad.length) from None
 
         def character(self, token: Token) -> Expression:
             body = token[1:-1] if len(token) > 2 and token.endswith("'") else token[1:]
@@ -227,6 +231,8 @@ def parse_line(text: str, source: str = "", line: int = 0) -> list[Statement]:
     try:
         statements: list[Statement] = parser().parse(text)  # type: ignore[assignment]
         return statements
+    except BadExpression as bad:
+        raise AxError(str(bad), source=source, line=line, text=text, column=bad.column, length=bad.length) from None
     except UnexpectedInput as error:
         ended = isinstance(error, UnexpectedToken) and error.token.type == "$END"
         column = error.column - 1 if error.column > 0 and not ended else len(text.rstrip())

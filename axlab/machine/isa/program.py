@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from axlab.machine.isa.expressions import BadExpression, Expression, Item, Statement, evaluate
+from axlab.machine.isa.expressions import BadExpression, Expression, Item, Statement, evaluate, whole
 from axlab.machine.isa.source_text import SourceLine
 
 PROVISIONAL = 1 << 48
@@ -190,4 +190,5 @@ class Scope(Mapping[str, int]):
         if self.depth > 50:
             raise BadExpression(f"{name} is defined by itself", constant.expression.column)
         here = constant.section.base + constant.offset
-        return int(evaluate(constant.expression, Scope(self.program, constant.order - 1, here, self.depth + 1)))
+        value = evaluate(constant.expression, Scope(self.program, constant.order - 1, here, self.depth + 1))
+        return whole(value, constant.expression)

@@ -146,7 +146,7 @@ def read_configs(targets: list[str]) -> list[VmConfig]:
     problems: list[str] = []
     for target in targets:
         try:
-            config, warnings = configuration(target, (Path.cwd(),), _Taken(configs))
+            config, warnings = configuration(target, Path(target), _Taken(configs))
             configs.append(config)
             for warning in warnings:
                 print(f"axlab: {warning}", file=sys.stderr)

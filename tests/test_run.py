@@ -37,7 +37,7 @@ def run(capfdbinary: Capture, *arguments: str) -> tuple[int, bytes, str]:
     return status, captured.out, captured.err.decode()
 
 
-def test_a_guest_that_stops_cleanly_gives_0_and_its_bytes_alone(capfdbinary: Capture, guest: Callable[..., str]) -> None:
+def test_a_clean_stop_gives_0_and_the_guests_bytes_alone(capfdbinary: Capture, guest: Callable[..., str]) -> None:
     assert run(capfdbinary, guest(prints("hé\x1b[1m\n"))) == (0, "hé\x1b[1m\n".encode(), "")
 
 
@@ -162,10 +162,10 @@ def test_all_wrong_files_are_named_at_once(capfdbinary: Capture, tmp_path: Path)
     assert status == 2 and "bad.toml:2" in err and "nowhere.toml" in err
 
 
-@pytest.mark.parametrize("arguments", [["run"], ["run", "demo", "--for", "soon"], ["run", "demo", "--trace-level", "x"]])
+@pytest.mark.parametrize("arguments", [[], ["demo", "--for", "soon"], ["demo", "--trace-level", "x"]])
 def test_wrong_usage_gives_2(capfdbinary: Capture, arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        main(arguments)
+        main(["run", *arguments])
     assert caught.value.code == 2
     assert b"usage: axlab run" in capfdbinary.readouterr().err
 

@@ -33,14 +33,13 @@ class CreateResult(Result):
     created: list[Created] = field(default_factory=list)
 
 
-def configuration(name: str, folders: tuple[Path, ...], ids: Any) -> tuple[VmConfig, list[Finding]]:
+def configuration(name: str, path: Path, ids: Any) -> tuple[VmConfig, list[Finding]]:
     """The configuration that a name stands for, and warnings.
 
     A name is a TOML file, an image (which gets a default configuration by its kind), or `demo`, the
-    built-in guest. It is looked for in each of `folders`; `ids` are the ids in use. Raises OSError
-    where the file cannot be read, AxError where it is wrong.
+    built-in guest. `path` is the file of that name, `ids` a list of VMs whose ids and names are in
+    use. Raises OSError where the file cannot be read, AxError where it is wrong.
     """
-    path = next((folder / name for folder in folders if (folder / name).exists()), Path(name))
     if name in BUILT_IN and not path.exists():
         return _free(default_config(name), ids), []
     if _is_toml(path):
@@ -95,9 +94,8 @@ def create(context: Context, configs: list[str]) -> Result:
 
 def _create(context: Context, config: str) -> Created:
     context.say(f"Creating VM from config: {config}")
-    folders = (context.shell.files.current_path, Path.cwd(), Path(context.shell.files.root))
     try:
-        wanted, warnings = configuration(config, folders, context.hypervisor.vms)
+        wanted, warnings = configuration(config, context.shell.host_path(config), context.hypervisor.vms)
         vm = context.hypervisor.create(wanted)
     except ConfigError as error:
         findings = [str(one) for severity in ("error", "warning") for one in error.findings if one.severity == severity]

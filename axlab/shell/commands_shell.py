@@ -104,7 +104,7 @@ def source(context: Context, file: str) -> Result:
     if shell.depth >= MAX_DEPTH:
         raise AxError(f"{file}: {MAX_DEPTH} files source each other already; is there a circle?")
     try:
-        text = shell.read_host(file)
+        text = shell.host_path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = "no UTF-8 text" if isinstance(error, UnicodeDecodeError) else shell.files.reason(error)
         raise AxError(f"{file}: {why}") from None

@@ -121,11 +121,10 @@ class Shell:
         finally:
             self.lab.events.remove(observer)
 
-    def read_host(self, name: str) -> str:
-        """A text file that is read from anywhere: looked for in the lab, then from the process's folder."""
-        folders = (self.files.current_path, Path.cwd(), Path(self.files.root))
-        path = next((folder / name for folder in folders if (folder / name).is_file()), Path(name))
-        return path.read_text(encoding="utf-8")
+    def host_path(self, name: str) -> Path:
+        """A file that may be read from anywhere: from the lab's current folder, the process's, or the lab's root."""
+        places = (self.files.current_path / name, Path(name), Path(self.files.root, name.lstrip("/\\")))
+        return next((path for path in places if path.is_file()), Path(name))
 
     def complete(self, line: str, cursor: int | None = None) -> list[Completion]:
         """What could stand at the cursor (by default the end of the line)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from axlab.machine.bus import Access, Bus, Claim, NothingThere
 from axlab.machine.cpu import Cpu, connect
 from axlab.machine.features import Features
@@ -47,6 +49,11 @@ class Latch:
         return self.value & (1 << 8 * access.width) - 1
 
 
+@cache
+def code_of(source: str, origin: int) -> bytes:
+    return assemble(source, origin).code
+
+
 def cpu_with(source: str, *, count: int = 1, **features: object) -> Cpu:
     """A CPU at the start of a program, MMU off, exceptions going to VECTORS: the first of `count` connected ones."""
     memory = Memory(RAM, RAM_SIZE)
@@ -54,8 +61,8 @@ def cpu_with(source: str, *, count: int = 1, **features: object) -> Cpu:
     bus.attach(Claim("latch", DEVICE, 0x1000, Latch()))
     cpus = [Cpu(memory, bus, index, index, Features(**features)) for index in range(count)]  # type: ignore[arg-type]
     connect(cpus)
-    memory.write(RAM, assemble(source, RAM).code)
-    memory.write(VECTORS, assemble(EACH_VECTOR).code)
+    memory.write(RAM, code_of(source, RAM))
+    memory.write(VECTORS, code_of(EACH_VECTOR, VECTORS))
     for cpu in cpus:
         cpu.reset(RAM)
         cpu.sys["VBAR_EL1"] = VECTORS

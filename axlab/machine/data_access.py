@@ -33,7 +33,7 @@ def translate(cpu: Cpu, address: int, access: str, el: int) -> Translation:
             found = mmu.translate(cpu, address, access, el)
         except TranslationFault as fault:
             raise translation_abort(cpu, fault) from None
-        translations[key] = found
+        cpu.tlb.add_translation(*key, found)
     return found
 
 

@@ -41,10 +41,10 @@ class Tlb:
     `readers` and `writers` are by access size, then by virtual page; `code` is by virtual page.
     `written` finds the virtual pages in `writers` by physical page. `translations` keeps what the MMU
     said, by (virtual page, access, EL): also of devices, and of pages that have no view. `targets` are the
-    translated blocks by virtual address.
+    translated blocks by virtual address, `regions` the keys of `translations` by their 1 GiB.
     """
 
-    __slots__ = ("readers", "writers", "code", "written", "translations", "targets")
+    __slots__ = ("readers", "writers", "code", "written", "translations", "targets", "regions")
 
     def __init__(self) -> None:
         self.readers: tuple[Views, ...] = tuple({} for _ in range(17))
@@ -53,6 +53,7 @@ class Tlb:
         self.written: dict[int, list[int]] = {}
         self.translations: dict[tuple[int, str, int], Translation] = {}
         self.targets: dict[int, Callable[[], Any]] = {}
+        self.regions: dict[int, set[tuple[int, str, int]]] = {}
 
     def add_reader(self, page: int, memory: bytearray) -> None:
         """Let loads of virtual page `page` read `memory`."""
@@ -75,16 +76,19 @@ class Tlb:
         """Let instructions be fetched from `memory`."""
         self.code[page] = memoryview(memory).cast("I")
 
+    def add_translation(self, page: int, access: str, el: int, found: Translation) -> None:
+        """Keep what the MMU said of virtual page `page`; whoever adds a view of the page has asked this before."""
+        self.translations[page, access, el] = found
+        self.regions.setdefault(page >> REGION_BITS & REGION_MASK, set()).add((page, access, el))
+
     def drop_around(self, page: int) -> None:
         """Forget the translations of the 1 GiB around virtual page `page`: the largest block it may be part of.
 
         Tags in the top byte of an address do not matter: bits 55 to 30 are compared.
         """
-        region = page >> REGION_BITS & REGION_MASK
-        for views in (*(self.readers[size] for size in FORMATS), *(self.writers[size] for size in FORMATS), self.code):
-            for known in [known for known in views if known >> REGION_BITS & REGION_MASK == region]:
-                del views[known]
-        for key in [key for key in self.translations if key[0] >> REGION_BITS & REGION_MASK == region]:
+        for key in self.regions.pop(page >> REGION_BITS & REGION_MASK, ()):
             del self.translations[key]
-        for target in [pc for pc in self.targets if pc >> REGION_BITS + 12 & REGION_MASK == region]:
-            del self.targets[target]
+            for views in (self.writers if key[1] == "w" else self.readers)[1:9]:
+                views.pop(key[0], None)
+            if self.code.pop(key[0], None) is not None:
+                self.targets.clear()

@@ -1,0 +1,146 @@
+"""Translated blocks do exactly what the stepper does: on random programs, with faults, interrupts and changing code."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable
+
+import pytest
+from cpu_setup import DATA, PAGES, RAM, RAM_SIZE, VECTORS, cpu_with, latch_of, map_page, turn_mmu_on
+from test_machine_fuzz import HANDLER
+from unicorn_oracle import BRANCHES, POINTER, random_fields, writes_pointer
+
+from axlab.machine.cpu import Cpu
+from axlab.machine.isa.table import Row, load_table
+from axlab.machine.traps import Trap
+
+pytestmark = pytest.mark.slow
+
+PROGRAMS = 2_000
+ROWS = list(load_table().rows.values())
+FREQUENT = [row for row in ROWS if row.chapter == "C6.2" and row.name not in ("ERET", "HLT", "UDF", "SMC", "DRPS")]
+ENDLESS = {"BR", "BLR", "RET"}  # their targets are registers: aimed separately
+MASK = (1 << 64) - 1
+
+
+def state(cpu: Cpu) -> dict[str, object]:
+    """All that a program can tell, and the time."""
+    return {
+        "executed": cpu.executed,
+        "pc": hex(cpu.pc),
+        "x": [hex(value) for value in cpu.x],
+        "sp": (cpu.sp_el0, cpu.sp_el1),
+        "pstate": (cpu.el, cpu.sp_sel, cpu.nzcv, cpu.daif, cpu.il, cpu.ss, cpu.event),
+        "v": cpu.v,
+        "sys": cpu.sys,
+        "ppis": cpu.active_ppis,
+        "device": latch_of(cpu).accesses,
+    }
+
+
+def memory_of(cpu: Cpu) -> dict[int, bytes]:
+    """What is not zero."""
+    return {number: bytes(page) for number, page in cpu.memory.pages.items() if any(page)}
+
+
+def random_program(rng: random.Random, length: int) -> list[int]:
+    """Instructions of all kinds, most of them frequent ones, that branch among themselves."""
+    words = []
+    while len(words) < length:
+        row = rng.choice(FREQUENT) if rng.random() < 0.9 else rng.choice(ROWS)
+        values = random_fields(row, rng)
+        if values is None or writes_pointer(row, values) or row.name in ENDLESS:
+            continue
+        aim(row, values, rng, len(words), length)
+        words.append(row.encode(values))
+    return words
+
+
+def aim(row: Row, values: dict[str, int], rng: random.Random, place: int, length: int) -> None:
+    """Let loads and stores use the pointers, and branches stay in the program, mostly forward."""
+    if "rn" in values and "rt" in values and rng.random() < 0.95:
+        values["rn"] = rng.choice((POINTER, 31))
+        for name in ("imm12", "imm9", "imm7"):
+            if name in values and rng.random() < 0.7:
+                values[name] &= 7
+    if row.name in BRANCHES:
+        for name, width in (("imm26", 26), ("imm19", 19), ("imm14", 14)):
+            if name in values:
+                target = rng.randrange(length) if rng.random() < 0.2 else min(length, place + rng.randint(1, 8))
+                values[name] = target - place & (1 << width) - 1
+
+
+def random_cpu(rng: random.Random) -> Cpu:
+    """A CPU before a program, a loop around random instructions, with pages that end in nothing nearby."""
+    cpu = cpu_with("nop", lse=rng.random() < 0.5, fp=rng.random() < 0.9)
+    words = random_program(rng, rng.randint(4, 120))
+    words.append(0x14000000 | -len(words) & (1 << 26) - 1)  # back to the first
+    start = RAM + rng.choice((0, 0x1000 - 4 * rng.randrange(1, 60)))
+    for index, word in enumerate(words):
+        cpu.memory.write_int(start + 4 * index, 4, word)
+    cpu.memory.write(VECTORS, HANDLER * 16)
+    cpu.memory.write(DATA, rng.randbytes(0x3000))
+    cpu.sys["CPACR_EL1"] = rng.choice((0, 3, 3, 3)) << 20
+    if rng.random() < 0.7:
+        turn_mmu_on(cpu)
+        map_page(cpu, 0, 0)
+    targets = (DATA + 0x1000, DATA + 0x1FF8, PAGES + 0xFF0, PAGES + 0x20, RAM + 0x100, start & ~15, 0x0900_0000)
+    cpu.x = [rng.choice((rng.getrandbits(64), rng.getrandbits(6), rng.choice(targets))) for _ in range(31)]
+    cpu.x[POINTER] = rng.choice(targets) + rng.choice((0, 0, 0, 1, 4, 8))
+    cpu.sp_el1 = DATA + 0x1800 + rng.choice((0, 0, 0, 8))
+    cpu.sp_el0 = DATA + 0x800
+    cpu.v = [rng.getrandbits(128) for _ in range(32)]
+    cpu.nzcv = rng.getrandbits(4)
+    cpu.pc = start
+    if rng.random() < 0.3:
+        cpu.el = cpu.sp_sel = 0
+    if rng.random() < 0.5:
+        cpu.sys.update(CNTV_CTL_EL0=1, CNTV_CVAL_EL0=rng.randrange(5000))
+    return cpu
+
+
+def go_on(cpu: Cpu, trap: Trap | None, choice: float, start: int) -> None:
+    """What a hypervisor does with a trap, the same for both."""
+    if trap is None:
+        return
+    if trap.kind == "irq":
+        cpu.active_ppis.discard(trap.intid)
+        cpu.sys["CNTV_CVAL_EL0"] = cpu.sys["CNTV_CVAL_EL0"] + int(choice * 3000) & MASK
+        if choice < 0.5:
+            cpu.sys["HCR_EL2"] ^= 1 << 7
+    elif choice < 0.2:
+        cpu.inject_abort(trap.far, write=False)
+    else:
+        cpu.pc = start
+
+
+def run_both(seed: int) -> None:
+    """Run one program on both, in the same slices, and compare them after each."""
+    rng = random.Random(seed)
+    stepped = random_cpu(rng)
+    start = stepped.pc
+    translated = copy.deepcopy(stepped)
+    stepped.translates, translated.translates = False, True
+    for number in range(12):
+        slice_length = rng.choice((1, 3, 50, 333, 1000))
+        choice = rng.random()
+        traps = [cpu.run(slice_length) for cpu in (stepped, translated)]
+        assert traps[0] == traps[1], f"program {seed}, slice {number}"
+        ours, theirs = state(stepped), state(translated)
+        different = {name: (ours[name], theirs[name]) for name in ours if ours[name] != theirs[name]}
+        assert not different, f"program {seed}, slice {number}"
+        for cpu in (stepped, translated):
+            go_on(cpu, traps[0], choice, start)
+    assert memory_of(stepped) == memory_of(translated), f"program {seed}"
+
+
+def test_random_programs_go_the_same_way_stepped_and_translated(volume: Callable[[int], int]) -> None:
+    for seed in range(volume(PROGRAMS)):
+        run_both(seed)
+
+
+def test_the_programs_reach_both_levels_and_leave_no_memory_behind() -> None:
+    levels = {random_cpu(random.Random(seed)).el for seed in range(30)}
+    assert levels == {0, 1}
+    assert RAM_SIZE >> 12 >= len(random_cpu(random.Random(1)).memory.pages)

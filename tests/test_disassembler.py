@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -81,6 +83,12 @@ def test_what_is_not_allocated_is_shown_as_a_word() -> None:
 def test_a_number_that_is_no_word_is_refused() -> None:
     with pytest.raises(AxError, match="0x100000000 is no instruction word: it has 32 bits"):
         disassemble(1 << 32)
+
+
+def test_every_word_has_a_text(volume: Callable[[int], int]) -> None:
+    source = random.Random(4)
+    for _ in range(volume(500_000)):
+        assert disassemble(source.getrandbits(32))
 
 
 def test_the_target_of_a_branch_is_an_address() -> None:

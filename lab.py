@@ -121,7 +121,10 @@ def prepare(purpose: str) -> None:
         return
     began = time.monotonic()
     print(f"Preparing AxLab in {VENV} (once; needs the network for a minute or two)", flush=True)
-    installer = make_venv(fresh=known != {} and not same)
+    installer = find_installer() if same or not known else []
+    if not installer:
+        make_venv()
+        installer, done = find_installer(), []
     install(installer, requirements(purpose))
     trust_notebooks()
     with open(STAMP, "w", encoding="utf-8") as file:
@@ -164,32 +167,41 @@ def requirements(purpose: str) -> "list[str]":
     return ["--editable", f"{ROOT}[{','.join(chosen['extras'])}]"] + packages
 
 
-def make_venv(fresh: bool) -> "list[str]":
-    """Make .venv where it is not there (or anew); the command that installs into it.
-
-    Three ways, in this order: uv; the venv module with its own pip; a venv without pip (Debian
-    without python3-venv has no ensurepip) and the pip of this Python.
-    """
-    clear = ["--clear"] if fresh else []
+def find_installer() -> "list[str]":
+    """The command that installs into .venv; empty where there is no .venv, or nothing can install into it."""
+    if not works([PYTHON, "-c", "import ssl"]):
+        return []
     uv = shutil.which("uv")
     if uv:
-        if fresh or not os.path.exists(PYTHON):
-            succeed([uv, "venv", "--python", sys.executable] + clear + [VENV])
         return [uv, "pip", "install", "--python", PYTHON]
-    if not fresh and works([PYTHON, "-m", "pip", "--version"]):
+    if works([PYTHON, "-m", "pip", "--version"]):
         return [PYTHON, "-m", "pip", "install"]
-    if works([sys.executable, "-c", "import ensurepip, venv"]):
-        succeed([sys.executable, "-m", "venv"] + clear + [VENV])
-        return [PYTHON, "-m", "pip", "install"]
-    if works([sys.executable, "-c", "import venv"]) and works(HOST_PIP + [sys.executable, "--version"]):
-        succeed([sys.executable, "-m", "venv", "--without-pip"] + clear + [VENV])
-        return HOST_PIP + [PYTHON, "install"]
-    raise Trouble(
-        "this Python can make no environment: it has neither ensurepip nor pip, and uv is not here.\n"
-        "  Debian, Ubuntu:  sudo apt-get install python3-venv\n"
-        "  elsewhere:       install uv (https://docs.astral.sh/uv/)\n"
-        "Then run lab.py again."
-    )
+    return HOST_PIP + [PYTHON, "install"] if works(HOST_PIP + [PYTHON, "--version"]) else []
+
+
+def make_venv() -> None:
+    """Make .venv anew. Three ways, in this order: uv; the venv module with its own pip; a venv without
+    pip (Debian without python3-venv has no ensurepip), into which the pip of this Python will install.
+    """
+    if os.path.lexists(VENV):
+        try:
+            shutil.rmtree(VENV)
+        except OSError as error:
+            raise Trouble(f"the folder {VENV} is of no use and cannot be removed ({error}); remove it") from None
+    uv = shutil.which("uv")
+    if uv:
+        succeed([uv, "venv", "--python", sys.executable, VENV])
+    elif works([sys.executable, "-c", "import ensurepip, venv"]):
+        succeed([sys.executable, "-m", "venv", VENV])
+    elif works([sys.executable, "-c", "import venv"]) and works(HOST_PIP + [sys.executable, "--version"]):
+        succeed([sys.executable, "-m", "venv", "--without-pip", VENV])
+    else:
+        raise Trouble(
+            "this Python can make no environment: it has neither ensurepip nor pip, and uv is not here.\n"
+            "  Debian, Ubuntu:  sudo apt-get install python3-venv\n"
+            "  elsewhere:       install uv (https://docs.astral.sh/uv/)\n"
+            "Then run lab.py again."
+        )
 
 
 def works(command: "list[str]") -> bool:

@@ -129,11 +129,34 @@ def test_an_environment_is_made_anew_when_the_dependencies_change(
 ) -> None:
     script.main(["--no-lab"])
     commands.clear()
+    left_over = Path(script.VENV) / "left over"
+    left_over.touch()
     changed = script.project()
     changed["project"]["dependencies"].append("more")
     monkeypatch.setattr(script, "project", lambda: changed)
     script.main(["--no-lab"])
-    assert ["-m", "venv", "--clear"] == commands[0][1:4]
+    assert commands[0][1:3] == ["-m", "venv"]
+    assert not left_over.exists()
+
+
+def test_an_environment_of_the_users_own_is_kept(script: ModuleType, commands: list[list[str]]) -> None:
+    Path(script.PYTHON).parent.mkdir(parents=True)
+    Path(script.PYTHON).touch()
+    script.main(["--no-lab"])
+    assert [command[1:3] for command in commands[:-1]] == [["-m", "pip"]]
+
+
+def test_an_environment_that_does_not_work_is_made_anew(
+    script: ModuleType, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script.main(["--no-lab"])
+    commands.clear()
+    Path(script.PYTHON).unlink()
+    script.main(["test"])
+    assert [command[1:3] for command in commands] == [["-m", "venv"], ["-m", "pip"], ["-m", "pytest"]]
+    commands.clear()
+    script.main(["--no-lab"])
+    assert [command[1:3] for command in commands[:-1]] == [["-m", "pip"]]
 
 
 @pytest.mark.parametrize(
@@ -153,9 +176,11 @@ def test_an_environment_is_made_with_what_is_there(
     installer: list[str],
 ) -> None:
     def works(command: list[str]) -> bool:
-        if script.PYTHON in command:
-            return False
         text = " ".join(command)
+        if script.PYTHON in command and not os.path.exists(script.PYTHON):
+            return False
+        if command[:3] == [script.PYTHON, "-m", "pip"]:
+            return "ensurepip" in there
         return ("ensurepip" not in text or "ensurepip" in there) and ("pip --python" not in text or "pip" in there)
 
     monkeypatch.setattr(script, "works", works)
@@ -179,7 +204,7 @@ def test_a_failed_installation_shows_why_and_says_what_to_do(
     script: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     failing = [sys.executable, "-c", "print('Collecting lark'); print('ERROR: no network'); raise SystemExit(1)"]
-    monkeypatch.setattr(script, "make_venv", lambda fresh: failing)
+    monkeypatch.setattr(script, "find_installer", lambda: failing)
     assert script.main(["--no-lab"]) == 1
     said = capsys.readouterr()
     assert "     1  lark" in said.out

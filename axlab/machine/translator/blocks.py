@@ -124,20 +124,23 @@ class Writer:
         self.kind = "" if indent else kind
 
     def choice(self, record: Record, texts: tuple[str, ...], test: str, indent: str) -> None:
+        kind = self.kind
         self.put(indent, f"if {test}:")
-        for body in (record.body, record.orelse):
-            if body is record.orelse and body:
-                self.put(indent, "else:")
-            kind = self.kind
-            for inner in body:
-                self.record(inner, texts, indent + " ")
-            if any(inner.kind == "flags" for inner in body):
-                kind = ""
+        self.half(record.body, texts, indent)
+        if record.orelse:
             self.kind = kind
-        if not record.body:
+            self.put(indent, "else:")
+            self.half(record.orelse, texts, indent)
+        sets_flags = any(inner.kind == "flags" for inner in record.body + record.orelse)
+        self.kind = "" if sets_flags else kind
+
+    def half(self, records: list[Record], texts: tuple[str, ...], indent: str) -> None:
+        """One side of a choice, which must have a line."""
+        before = len(self.lines)
+        for record in records:
+            self.record(record, texts, indent + " ")
+        if len(self.lines) == before:
             self.put(indent, " pass")
-        if any(inner.kind == "flags" for inner in record.body + record.orelse):
-            self.kind = ""
 
     def check_sp(self, indent: str) -> None:
         if not self.sp_checked:

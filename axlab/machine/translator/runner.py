@@ -112,6 +112,7 @@ class Translated:
         self.cells["call"] = CellType(self.call)
         self.cpu = cpu
         self.stop = 0
+        self.forgot = False  # whether code was forgotten since the blocks that run now were found
         made: dict[str, Any] = {}
         exec(SWITCH, made)
         parts = made["make"](nzcv_of, *[0] * 5, *[0] * 31)
@@ -189,7 +190,7 @@ class Translated:
         if operation is None:
             operation = cpu.decoded[word] = stepper.decode(cpu, word)
         operation()
-        if cpu.attention or cpu.next_pc != pc + 4 or cpu.tlb is not self.tlb:
+        if cpu.attention or cpu.next_pc != pc + 4 or cpu.tlb is not self.tlb or self.forgot:
             cpu.pc = cpu.next_pc
             cpu.executed += 1
             raise Left
@@ -197,6 +198,7 @@ class Translated:
 
     def forget(self, frame: int) -> None:
         """The contents of a physical page changed: its blocks are no more."""
+        self.forgot = True
         for key in self.frames.pop(frame, ()):
             del self.pages[key]
 
@@ -234,6 +236,7 @@ def execute(cpu: Cpu, stop: int) -> Trap | None:
 
 def run_blocks(cpu: Cpu, translated: Translated) -> int:
     """Run blocks as far as they can; the CPU's state is exact then. The number of instructions to step."""
+    translated.forgot = False
     translated.enter(cpu.x, cpu.sp, cpu.nzcv, translated.stop - cpu.executed)
     block = translated.function(cpu, cpu.pc)
     while True:

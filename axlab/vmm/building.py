@@ -94,6 +94,7 @@ def power_up(hv: Hypervisor, vm: Vm) -> None:
     features = Features(axlab.fp, axlab.lse, axlab.semihosting, axlab.gic_version)
     cpus = [Cpu(hv.board.memory, host_bus, index, mpidr, features) for index, mpidr in enumerate(base.mpidrs)]
     connect(cpus)
+    host_bus.cpus = cpus
     vm.devices = virtual_devices.build(hv, vm, cpus, host_bus)
     if not vm.vcpus:
         vm.vcpus = [

@@ -65,6 +65,8 @@ def settle(hv: Hypervisor, vm: Vm, claim: Claim) -> None:
         virtual_devices.show_flash(vm, claim)
     elif claim.name.startswith("GIC"):
         timers.notice(hv, vm)
+    else:
+        vm.devices.set_level(hv, vm, claim)
 
 
 def emulate(hv: Hypervisor, vm: Vm, vcpu: Vcpu, exit: MmioOther) -> None:

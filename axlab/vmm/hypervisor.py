@@ -188,6 +188,8 @@ class Hypervisor:
         """Make an interrupt pending for a vCPU of a VM (SGI and PPI) or for the VM (SPI). Raises `AxError`."""
         if not 0 <= vcpu < len(vm.vcpus):
             raise AxError(f"{vm.label} has no VCpu[{vcpu}]; it has 0 to {len(vm.vcpus) - 1}")
+        if not vm.on_vcpus:
+            raise Refused("VM is not running, cannot take interrupts")
         if not vm.devices.delivers:
             raise AxError(f"{vm.label} takes no interrupts: its interrupt_mode is no_irq")
         if not vm.gic.gic.exists(intid):
@@ -304,7 +306,7 @@ class Hypervisor:
             why = self._advance(until, stop)
         finally:
             self.budget = None
-            self._settle(until)
+        self._settle(until if why == "time" else None)
         for vm in self.vms:
             vm.folder.flush()
         return why
@@ -367,11 +369,9 @@ class Hypervisor:
         EVENTS[event[0]](self, *event[1:])
 
     def _settle(self, until: int | None) -> None:
-        """`now` for whoever looks from outside: how far all physical CPUs have come; it never goes back."""
+        """`now` for whoever looks from outside: `until`, or how far all physical CPUs have come; it never goes back."""
         busy = [pcpu.clock for pcpu in self.physical_cpus.busy()]
-        reached = min(busy) if busy else self.now
-        if until is not None:
-            reached = min(reached, until)
+        reached = until if until is not None else min(busy) if busy else self.now
         self.now = self.edge = max(self.edge, reached)
 
     # Telling

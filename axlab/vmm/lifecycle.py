@@ -104,7 +104,13 @@ MOVES: dict[VmStatus, dict[str, VmStatus]] = {
         "guest reset": VmStatus.STOPPING,
         "fault": VmStatus.STOPPING,
     },
-    VmStatus.SUSPENDED: {"resume": VmStatus.RUNNING, "stop": VmStatus.STOPPING},
+    VmStatus.SUSPENDED: {
+        "resume": VmStatus.RUNNING,
+        "stop": VmStatus.STOPPING,
+        "guest power-off": VmStatus.STOPPING,  # on its way to its next exit, where it would have stood still
+        "guest reset": VmStatus.STOPPING,
+        "fault": VmStatus.STOPPING,
+    },
     VmStatus.STOPPING: {"last vCPU left": VmStatus.STOPPED, "last vCPU left after a fault": VmStatus.FAILED},
     VmStatus.STOPPED: {"start": VmStatus.RUNNING},
     VmStatus.FAILED: {"start": VmStatus.RUNNING},

@@ -16,7 +16,7 @@ from axlab.machine.gic import FIRST_SPI
 from axlab.machine.gic_frames import claims
 from axlab.machine.gic_its import FRAME_SIZE, AbsentIts
 from axlab.machine.gpio import Pl061
-from axlab.machine.memory_map import POWER_BUTTON_LINE, region
+from axlab.machine.memory_map import POWER_BUTTON_LINE, Region, region
 from axlab.machine.registers import Device
 from axlab.machine.rtc import Pl031
 from axlab.machine.uart import Pl011
@@ -52,7 +52,7 @@ class HostBus(Bus):
         super().__init__()
         self.board = board
         self.own = own
-        self.now = 0
+        self.cpus: list[Cpu] = []
         self.touched = False
 
     def access(self, access: Access) -> int:
@@ -61,7 +61,7 @@ class HostBus(Bus):
             return self.own.access(inner)
         claim = self.board.find(access.address)
         if claim is not None and isinstance(claim.device, Pl031):
-            claim.device.now_ns = self.now
+            claim.device.now_ns = self.cpus[access.cpu].now
         self.touched = True
         return self.board.access(access)
 
@@ -87,7 +87,6 @@ class VirtualDevices:
 
     def before_entry(self, vcpu: Vcpu, now: int) -> None:
         """Put pending interrupts into the list registers."""
-        self.host_bus.now = now
         if self.delivers:
             self.gic.flush(vcpu.id, now)
 
@@ -223,10 +222,23 @@ def attach_granted(hv: Hypervisor, vm: Vm, devices: VirtualDevices, grant: Grant
         devices.flashes.append(claim)
         show_flash(vm, claim)
         return
+    if shares_page(vm, grant, hv.board.regions):
+        devices.bus.attach(claim)
+        return
     first = grant.gpa // PAGE_SIZE * PAGE_SIZE
     size = -(-(grant.gpa + place.size) // PAGE_SIZE) * PAGE_SIZE - first
     vm.stage2.map(first, place.base // PAGE_SIZE * PAGE_SIZE, size, stage2.READ | stage2.WRITE | stage2.DEVICE)
     devices.passed.append(claim)
+
+
+def shares_page(vm: Vm, grant: Granted, board: list[Region]) -> bool:
+    """Whether a device cannot be mapped: its pages hold other devices that the VM was not given, or are moved oddly."""
+    first = grant.region.base // PAGE_SIZE * PAGE_SIZE
+    behind = -(-grant.region.end // PAGE_SIZE) * PAGE_SIZE
+    moved = grant.gpa - grant.region.base
+    given = [other.region.name for other in vm.granted if other.gpa - other.region.base == moved]
+    others = [known.name for known in board if known.overlaps(first, behind - first)]
+    return moved % PAGE_SIZE != 0 or any(name not in given for name in others)
 
 
 def show_flash(vm: Vm, claim: Claim) -> None:

@@ -29,7 +29,7 @@ VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "Scripts", "python.exe") if os.name == "nt" else os.path.join(VENV, "bin", "python")
 STAMP = os.path.join(VENV, "axlab.json")
 HOST_PIP = [sys.executable, "-m", "pip", "--python"]  # from pip 22.3 on it installs into another Python's place
-WELCOME = os.path.join("notebooks", "00-welcome.ipynb")
+WELCOME = "notebooks/00-welcome.ipynb"
 
 # What is installed for which purpose: extras and dependency groups of pyproject.toml.
 SETS = {
@@ -89,7 +89,7 @@ def demo() -> int:
 def jupyterlab() -> int:
     """JupyterLab at the welcome notebook, until it is ended."""
     print("\nJupyterLab opens in your browser; press Ctrl-C here to end it.\n", flush=True)
-    command = [PYTHON, "-m", "jupyterlab", WELCOME]
+    command = [PYTHON, "-m", "jupyterlab", "--ServerApp.root_dir=" + ROOT, "--LabApp.default_url=/lab/tree/" + WELCOME]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     return run(command)

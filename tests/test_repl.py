@@ -79,7 +79,7 @@ def test_what_a_command_says_is_shown_while_it_runs() -> None:
 def test_a_printer_continues_a_console_and_ends_its_line() -> None:
     stream = io.StringIO()
     printer = Printer(stream)
-    for block in (render.Console("a", b"he"), render.Console("a", b"llo"), render.Lines(("✓ done",))):
+    for block in (render.Console("", b"he"), render.Console("", b"llo"), render.Lines(("✓ done",))):
         printer(block)
     assert stream.getvalue() == "hello\n✓ done\n"
 
@@ -88,7 +88,7 @@ def test_colours_follow_the_sign_and_guests_cannot_command_the_terminal() -> Non
     stream = io.StringIO()
     printer = Printer(stream, colour=True)
     printer(render.Lines(("✗ no",)))
-    printer(render.Console("a", b"\x1b[32mgreen\x1b[0m\x1b]0;title\x07\x1b[6n\x1bc\n"))
+    printer(render.Console("", b"\x1b[32mgreen\x1b[0m\x1b]0;title\x07\x1b[6n\x1bc\n"))
     assert stream.getvalue() == "\x1b[31m✗ no\x1b[0m\n\x1b[32mgreen\x1b[0m\n"
 
 

@@ -445,3 +445,9 @@ def test_a_started_vm_is_as_good_as_new_and_reset_is_at_once() -> None:
     lab.run(for_="30ms")
     assert lab.vm(0).console.text == "boot\nboot\n"
     assert not lab.shell("vm stop 0; vm reset 0").ok
+
+
+def test_the_consoles_of_several_guests_are_told_apart_line_by_line() -> None:
+    lab = lab_with(prints("one\ntwo"), prints("three\n"))
+    lines = said(lab.shell("vm start"))
+    assert sorted(line for line in lines if "|" in line) == ["guest0| one", "guest0| two", "guest1| three"]

@@ -244,7 +244,7 @@ def test_console_log_config_and_clone() -> None:
     lab.shell("vm start 0")
     assert said(lab.shell("vm console 0")) == ["one", "two"]
     assert any("console: one" in line for line in said(lab.shell("vm log 0")))
-    assert lab.shell("vm config 0").text() == lab.vm(0).config.to_toml().rstrip("\n")
+    assert lab.shell("vm config 0").text() == lab.vm(0).config.anywhere().to_toml().rstrip("\n")
     result = lab.shell("vm clone 0 twin")
     assert said(result) == ["✓ VM[1] created as a clone of VM[0]"]
     assert lab.vm("twin").config.kernel == lab.vm(0).config.kernel

@@ -29,7 +29,7 @@ class ConsoleResult(Result):
     HIDDEN: ClassVar[frozenset[str]] = Result.HIDDEN | {"interactive"}
 
     def blocks(self) -> list[Block]:
-        return [*self.transcript, Console(self.name, self.output)] if self.output else self.transcript
+        return [*self.transcript, Console("", self.output)] if self.output else self.transcript
 
 
 @command(
@@ -91,7 +91,7 @@ class ConfigResult(Result):
 @command("vm config", "Show the effective configuration of a virtual machine as TOML", one_vm())
 def config(context: Context, vm: VmReference) -> Result:
     found = the_vm(context, vm)
-    return ConfigResult(vm=found.id, toml=found.config.to_toml())
+    return ConfigResult(vm=found.id, toml=found.config.anywhere().to_toml())
 
 
 @command(

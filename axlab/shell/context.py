@@ -34,6 +34,7 @@ class Context:
     transcript: list[Block] = field(default_factory=list)
     consoles: set[int] = field(default_factory=set)  # ids of the VMs whose console is shown
     everything: bool = False  # the console of every VM is shown
+    lines: dict[int, bytearray] = field(default_factory=dict)  # of each VM the line that it has not ended
 
     @property
     def lab(self) -> Any:
@@ -62,9 +63,28 @@ class Context:
         """Show console output of the VMs in `consoles`, and log lines as the level says."""
         if isinstance(event, ConsoleEvent):
             if event.direction == "output" and (self.everything or event.vm in self.consoles):
-                self.show(Console(self._name(event.vm), event.data))
+                self._console(event.vm, event.data)
         elif isinstance(event, Log) and LEVELS.index(event.level) <= LEVELS.index(self.shell.log_level):
             self.say(f"[{event.time / 1e9:.6f} {event.level}] {event.message}")
+
+    def _console(self, vm: int, data: bytes) -> None:
+        """Console bytes as they come; where several VMs are shown, in whole lines behind their names."""
+        if not (len(self.consoles) > 1 or (self.everything and len(self.hypervisor.vms) > 1)):
+            self.show(Console("", data))
+            return
+        line = self.lines.setdefault(vm, bytearray())
+        line += data
+        end = line.rfind(b"\n") + 1
+        if end:
+            self.show(Console(self._name(vm), bytes(line[:end])))
+            del line[:end]
+
+    def end_lines(self) -> None:
+        """Show what no newline has ended yet."""
+        lines, self.lines = self.lines, {}
+        for vm, line in lines.items():
+            if line:
+                self.show(Console(self._name(vm), bytes(line) + b"\n"))
 
     def _name(self, vm_id: int) -> str:
         vm = self.hypervisor.vms.get(vm_id)

@@ -40,6 +40,7 @@ def run(
     if why == "stop":
         why = "text" if until is not None and until() else "rest"
     run = Run(_reason(hypervisor, vms, why), began, hypervisor.now)
+    context.end_lines()
     context.say(*ending(context, vms, run))
     return run
 

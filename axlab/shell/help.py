@@ -69,7 +69,7 @@ def missing_lines(command: Command, argument: Argument) -> list[str]:
 
 def reference(tree: CommandTree, lab: Any = None) -> str:
     """The command reference as Markdown: every command with its usage text."""
-    parts = ["# Commands\n"]
+    parts = ["# Commands\n\nWritten by `axlab.shell.help.reference` from the command tree.\n"]
     for command in tree.walk(lab):
         text = "\n".join(command_help(command))
         parts.append(f"## {command.name}\n\n```\n{text}\n```\n")

@@ -45,7 +45,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Console:
-    """What a guest printed; `name` is the VM's, shown where several print."""
+    """What a guest printed; `name` is the VM's where several print, and stands before each line, else empty."""
 
     name: str
     data: bytes
@@ -110,7 +110,7 @@ def block_text(block: Block) -> str:
     if isinstance(block, Table):
         return "\n".join(table_lines(block))
     if isinstance(block, Console):
-        return as_seen(block.data.decode("utf-8", "replace")).rstrip("\n")
+        return prefixed(block.name, as_seen(block.data.decode("utf-8", "replace")).rstrip("\n"))
     return harmless(block.text).rstrip("\n")
 
 
@@ -118,6 +118,11 @@ def harmless_console(data: bytes, terminal: bool) -> str:
     """A piece of console output for a stream. A terminal gets colours and line drawing, nothing that answers back."""
     text = data.decode("utf-8", "replace")
     return terminal_text(text) if terminal else as_seen(text)
+
+
+def prefixed(name: str, text: str) -> str:
+    """Each line behind the VM's name; as it is without one."""
+    return "\n".join(f"{harmless(name)}| {line}" for line in text.split("\n")) if name else text
 
 
 def joined(blocks: list[Block]) -> list[Block]:
@@ -135,16 +140,8 @@ def joined(blocks: list[Block]) -> list[Block]:
 
 
 def text(blocks: list[Block]) -> str:
-    """All blocks below each other. Where several VMs print, their lines are prefixed with their names."""
-    together = joined(blocks)
-    several = len({block.name for block in together if isinstance(block, Console)}) > 1
-    parts = []
-    for block in together:
-        part = block_text(block)
-        if several and isinstance(block, Console):
-            part = "\n".join(f"{harmless(block.name)}| {line}" for line in part.split("\n"))
-        parts.append(part)
-    return "\n".join(parts)
+    """All blocks below each other."""
+    return "\n".join(block_text(block) for block in joined(blocks))
 
 
 def tone(line: str) -> str:
@@ -179,21 +176,18 @@ def table_html(table: Table) -> str:
     )
 
 
-def block_html(block: Block, several: bool) -> str:
+def block_html(block: Block) -> str:
     if isinstance(block, Lines):
         return f'<pre style="{PRE}">' + "\n".join(line_html(line) for line in block.lines) + "</pre>"
     if isinstance(block, Table):
         return table_html(block)
     if isinstance(block, Console):
-        title = f'<div style="color:{GREY};{FRAME}">{escaped(block.name)}</div>' if several else ""
         body = markup.escape(block_text(block))
-        return f'{title}<pre style="{PRE};border-left:3px solid {GREY};padding-left:8px">{body}</pre>'
+        return f'<pre style="{PRE};border-left:3px solid {GREY};padding-left:8px">{body}</pre>'
     return f'<pre style="{PRE}">{markup.escape(block_text(block))}</pre>'
 
 
 def html(blocks: list[Block], ok: bool = True) -> str:
     """All blocks; what failed has a red edge."""
-    together = joined(blocks)
-    several = len({block.name for block in together if isinstance(block, Console)}) > 1
     edge = "" if ok else f"border-left:3px solid {RED};padding-left:8px"
-    return f'<div style="{edge}">' + "".join(block_html(block, several) for block in together) + "</div>"
+    return f'<div style="{edge}">' + "".join(block_html(block) for block in joined(blocks)) + "</div>"

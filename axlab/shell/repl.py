@@ -32,7 +32,6 @@ class Printer:
         self.stream = stream
         self.colour = colour
         self.column_open = False  # the last console piece did not end its line
-        self.console = ""
 
     def __call__(self, block: Block) -> None:
         if isinstance(block, render.Console):
@@ -43,10 +42,10 @@ class Printer:
         print(render.coloured(text) if self.colour else text, file=self.stream, flush=True)
 
     def _console(self, block: render.Console) -> None:
-        if block.name != self.console:
-            self.end_line()
-            self.console = block.name
         text = render.harmless_console(block.data, self.colour)
+        if block.name:  # whole lines of one of several
+            self.end_line()
+            text = render.prefixed(block.name, text.rstrip("\r\n")) + "\n"
         self.stream.write(text)
         self.column_open = not text.endswith("\n") if text else self.column_open
         self.stream.flush()
@@ -56,7 +55,6 @@ class Printer:
         if self.column_open:
             print(file=self.stream)
         self.column_open = False
-        self.console = ""
 
 
 def say_error(error: AxError, printer: Printer) -> None:

@@ -81,7 +81,7 @@ class Terminal:
         self.shell = shell
         self.printer = Printer(sys.stdout, colour="NO_COLOR" not in os.environ)
         self.waiting: list[tuple[int, bytes]] = []  # console output that is not shown yet
-        self.quiet: set[int] = set()  # VMs whose output a running command shows itself
+        self.lines: dict[int, bytes] = {}  # of each VM the line that it has not ended
         self.attached = -1
 
     def run(self) -> int:
@@ -170,12 +170,25 @@ class Terminal:
     def print_waiting(self) -> None:
         """Show console output: of the attached VM as it is, of others line by line behind their names."""
         waiting, self.waiting = self.waiting, []
+        fresh: dict[int, bytes] = {}
         for number, data in waiting:
-            vm = self.shell.lab.hypervisor.vms.get(number)
-            if self.attached < 0:
-                self.printer(render.Console(vm.name if vm else f"VM[{number}]", data))
-            elif number == self.attached:
-                write_through(data)
+            fresh[number] = fresh.get(number, b"") + data
+        if self.attached >= 0:
+            write_through(fresh.get(self.attached, b""))
+            return
+        for number in {*fresh, *self.lines}:
+            line = self.lines.pop(number, b"") + fresh.get(number, b"")
+            end = line.rfind(b"\n") + 1 if number in fresh else len(line)  # a line that stands still is shown, too
+            if line[:end]:
+                self.printer(render.Console(self.name(number), line[:end]))
+            if line[end:]:
+                self.lines[number] = line[end:]
+
+    def name(self, number: int) -> str:
+        """What stands before the lines of a VM: its name, where there are several."""
+        vms = self.shell.lab.hypervisor.vms
+        vm = vms.get(number)
+        return vm.name if vm is not None and len(vms) > 1 else ""
 
     async def attach(self, console: ConsoleResult) -> None:
         """Be the VM's terminal until Ctrl-] is pressed."""

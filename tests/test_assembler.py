@@ -281,6 +281,7 @@ def test_all_errors_are_told_at_once_in_the_order_of_lines() -> None:
         (".ascii 1", 'expected a "string"'),
         (".quad 1 / 0", "division by zero"),
         (".equ a, a\n.quad a", "a is defined by itself"),
+        (".equ a, b", "b is not defined"),
         ("x: nop\nx: nop", "x is defined already"),
         ("add x0, x1, @", "'@' is no assembly"),
         ("add x0, (x1", "the line ends too early"),

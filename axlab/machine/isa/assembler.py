@@ -144,7 +144,7 @@ class Assembly:
         elif len(statement.items) == 1 and statement.items[0].kind == "literal":
             node = statement.items[0].expression
             assert node is not None
-            set_constant(self.program, statement.name, node, statement.column)
+            set_constant(self.program, statement.name, node, statement.column, line)
         elif load_codec().forms_of(name):
             self.read_instruction(line, statement)
         else:
@@ -196,11 +196,24 @@ class Assembly:
 
     def write(self, size: int) -> bytes:
         """The image, of `size` bytes."""
+        self.check_constants()
         image = bytearray(size)
         for section in self.program.sections.values():
             for chunk in section.chunks:
                 self.write_chunk(image, section, chunk)
         return bytes(image)
+
+    def check_constants(self) -> None:
+        """Every constant has a value, used or not."""
+        scope = Scope(self.program, self.program.order, 0)
+        for name, definitions in self.program.constants.items():
+            for constant in definitions:
+                try:
+                    scope.value(constant, name)
+                except BadExpression as bad:
+                    self.errors.append(self.error(str(bad), constant.line, bad.column, bad.length))
+                except RecursionError:
+                    self.errors.append(self.error("the expression is too deep", constant.line, 0))
 
     def write_chunk(self, image: bytearray, section: Section, chunk: Chunk) -> None:
         """The bytes of a chunk."""

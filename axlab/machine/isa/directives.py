@@ -181,17 +181,17 @@ def equate(program: Program, statement: Statement, line: SourceLine) -> None:
     node = name.expression
     if node is None or node.kind != "symbol" or name.kind != "value":
         raise BadExpression("expected a name", name.column)
-    set_constant(program, node.name, expression(value), node.column)
+    set_constant(program, node.name, expression(value), node.column, line)
 
 
-def set_constant(program: Program, name: str, node: Expression, column: int) -> None:
+def set_constant(program: Program, name: str, node: Expression, column: int, line: SourceLine) -> None:
     """Give a name a value: an expression, evaluated later with `.` being here."""
     if name in program.labels:
         raise BadExpression(f"{name} is a label", column, len(name))
     if name == ".":
         raise BadExpression("use .org to move on", column)
     program.constants.setdefault(name, []).append(
-        Constant(node, program.order, program.current, program.current.here)
+        Constant(node, program.order, program.current, program.current.here, line)
     )
 
 

@@ -75,9 +75,12 @@ def evaluate(node: Expression, scope: Scope) -> Number:
     if node.kind == "number":
         return node.value
     if node.kind == "symbol":
-        if node.name not in scope:
-            raise BadExpression(f"{node.name} is not defined", node.column, len(node.name))
-        return scope[node.name]
+        try:
+            return scope[node.name]
+        except KeyError:
+            raise BadExpression(f"{node.name} is not defined", node.column, len(node.name)) from None
+        except BadExpression as bad:
+            raise BadExpression(str(bad), node.column, len(node.name)) from None
     values = [evaluate(part, scope) for part in node.parts]
     if node.kind in RELOCATIONS:
         return RELOCATIONS[node.kind](whole(values[0], node))

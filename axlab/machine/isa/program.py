@@ -68,6 +68,7 @@ class Constant:
     order: int
     section: Section
     offset: int
+    line: SourceLine
 
 
 @dataclass(slots=True)
@@ -186,7 +187,10 @@ class Scope(Mapping[str, int]):
         """The last definition before the statement, else the first one after it."""
         definitions = self.program.constants[name]
         before = [constant for constant in definitions if constant.order <= self.order]
-        constant = before[-1] if before else definitions[0]
+        return self.value(before[-1] if before else definitions[0], name)
+
+    def value(self, constant: Constant, name: str) -> int:
+        """The value of a definition, whose symbols mean what they mean there. Raises `BadExpression`."""
         if self.depth > 50:
             raise BadExpression(f"{name} is defined by itself", constant.expression.column)
         here = constant.section.base + constant.offset

@@ -41,8 +41,9 @@ def test_every_row_does_what_unicorn_does() -> None:
         pair.randomise()
 
 
-def test_random_blocks_do_what_unicorn_does(volume: Callable[[int], int]) -> None:
-    pair = Pair(seed=3)
+@pytest.mark.parametrize("translates", [False, True], ids=["stepped", "translated"])
+def test_random_blocks_do_what_unicorn_does(translates: bool, volume: Callable[[int], int]) -> None:
+    pair = Pair(seed=3, translates=translates)
     for _ in range(volume(BLOCKS)):
         pair.randomise()
         pair.set_x(POINTER, MIDDLE + pair.rng.randrange(64) * 64)

@@ -91,6 +91,7 @@ def is_unpredictable(row: Row, values: dict[str, int]) -> bool:
     return False
 
 
+SPIN = 0x1400_0000  # b .
 POINTER = 28
 DESTINATIONS = ("rd", "rt", "rt2", "rs")
 NOT_IN_BLOCKS = ("BR", "BLR", "RET", "LDn_multiple_post", "LDn_single_post", "LDn_replicate_post")
@@ -107,7 +108,7 @@ def writes_pointer(row: Row, values: dict[str, int]) -> bool:
 class Pair:
     """Unicorn and a Cpu with the same registers and memory."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, translates: bool = False) -> None:
         import unicorn
         from unicorn import arm64_const as k
 
@@ -121,6 +122,7 @@ class Pair:
         self.general = [*self.x_names, k.UC_ARM64_REG_SP, k.UC_ARM64_REG_NZCV, k.UC_ARM64_REG_PC]
         self.vectors = [k.UC_ARM64_REG_V0 + n for n in range(32)]
         self.cpu = self.new_cpu()
+        self.cpu.translates = translates
         self.place = FIRST
         self.randomise()
 
@@ -229,13 +231,14 @@ class Pair:
     def put(self, words: list[int]) -> int:
         """Write instructions where none were before; the address of the first."""
         place = self.place
+        words = [*words, SPIN]
         if place + 4 * len(words) > LAST:
             place = FIRST
             self.uc.ctl_flush_tb()
         data = struct.pack(f"<{len(words)}I", *words)
         self.uc.mem_write(place, data)
         self.cpu.memory.write(place, data)
-        self.place = place + len(data)
+        self.place = place + len(data) - 4
         return place
 
     def run(self, words: list[int], count: int | None = None) -> None:
@@ -245,12 +248,10 @@ class Pair:
         self.uc.emu_start(start, end, count=count or 0)
         cpu = self.cpu
         cpu.pc = start
-        limit = cpu.executed + (count or 100)
-        while cpu.pc != end and cpu.executed < limit:
-            cpu.run(1)
-            if cpu.sys["ESR_EL1"]:
-                esr, cpu.sys["ESR_EL1"] = cpu.sys["ESR_EL1"], 0
-                raise Difference("exception", words, f"ESR {esr:#x} FAR {cpu.sys['FAR_EL1']:#x}")
+        cpu.run(count or 2 * len(words))
+        if cpu.sys["ESR_EL1"]:
+            esr, cpu.sys["ESR_EL1"] = cpu.sys["ESR_EL1"], 0
+            raise Difference("exception", words, f"ESR {esr:#x} FAR {cpu.sys['FAR_EL1']:#x}")
 
     def compare(self, words: list[int], vectors: bool, memory: bool = False) -> None:
         """Raise Difference where registers, flags, pc, or if asked for vectors or the data differ."""

@@ -12,7 +12,7 @@ import pytest
 
 from axlab.errors import AxError
 from axlab.events import Console, Exit, Hypercall, Mmio, VmState
-from axlab.trace import Trace
+from axlab.trace import Trace, export
 from axlab.trace.export import WRITERS
 
 EVENTS = [
@@ -138,8 +138,32 @@ def test_an_unknown_kind_is_refused_before_there_is_a_file(trace: Trace, tmp_pat
 
 @pytest.mark.parametrize("suffix", list(WRITERS))
 def test_a_place_that_cannot_be_written_is_said(trace: Trace, tmp_path: Path, suffix: str) -> None:
-    with pytest.raises(AxError, match=r"cannot be written to .*No such file or directory.*; choose another place"):
+    with pytest.raises(AxError, match=r"cannot be written to .*: there is no folder .*missing; choose another place"):
         trace.save(tmp_path / "missing" / f"run{suffix}")
+
+
+def test_a_folder_is_no_place_for_a_trace(trace: Trace, tmp_path: Path) -> None:
+    with pytest.raises(AxError, match="is a folder; choose another place"):
+        trace.save(tmp_path)
+
+
+def test_writing_that_is_not_permitted_is_said(
+    trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # whoever runs the tests may be allowed everything
+    with pytest.raises(AxError, match="writing is not permitted; choose another place"):
+        trace.save(tmp_path / "run.csv")
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+def test_a_missing_library_is_named_before_anything_runs(
+    trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    monkeypatch.setattr(export, "find_spec", lambda name: None)
+    with pytest.raises(AxError) as error:
+        trace.save(tmp_path / f"run.{suffix}")
+    needed = f"run.{suffix}: writing .{suffix} needs pyarrow: python -m pip install 'axlab[parquet]'"
+    assert str(error.value) == needed
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")

@@ -10,6 +10,7 @@ import csv
 import json
 import os
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,34 @@ from axlab.trace.recorder import Recorder
 Writer = Callable[[Recorder, Path, "str | None"], None]
 
 
+def check(path: Path) -> None:
+    """Raise `AxError` where `save` could not write: to ask before a long run, not after it."""
+    suffix = path.suffix.lower()
+    if suffix not in WRITERS:
+        known = ", ".join(known for known in WRITERS if known)
+        near = nearest(suffix, list(WRITERS))
+        raise AxError(f"{path.name}: a trace is not written as {path.suffix}{near} (known: {known}; none: own columns)")
+    if suffix in NEED_PYARROW and find_spec("pyarrow") is None:
+        raise AxError(f"{path.name}: writing {suffix} needs pyarrow: python -m pip install 'axlab[parquet]'")
+    folder = path.absolute().parent
+    why = (
+        "is a folder" if path.is_dir()
+        else f"there is no folder {folder}" if not folder.is_dir()
+        else "" if os.access(path if path.exists() else folder, os.W_OK)
+        else "writing is not permitted"
+    )  # fmt: skip
+    if why:
+        raise AxError(f"the trace cannot be written to {path}: {why}; choose another place")
+
+
 def save(recorder: Recorder, path: Path, kind: str | None = None) -> None:
     """Write a trace, or one kind of it. A file that was there is replaced only when all is written.
 
     Raises `AxError` for an extension that is not known, a kind that is not there, a library that is
     missing, and a place that cannot be written.
     """
-    write = WRITERS.get(path.suffix.lower())
-    if write is None:
-        known = ", ".join(suffix for suffix in WRITERS if suffix)
-        near = nearest(path.suffix.lower(), list(WRITERS))
-        raise AxError(f"{path.name}: a trace is not written as {path.suffix}{near} (known: {known}; none: own columns)")
+    check(path)
+    write = WRITERS[path.suffix.lower()]
     if kind is not None:
         recorder.table(kind)  # refused here, before there is a file
     beside = path.with_name(f"{path.name}.part") if not path.exists() or path.is_file() else path
@@ -87,7 +105,7 @@ def _plain(value: Any) -> Any:
 
 def write_csv(recorder: Recorder, path: Path, kind: str | None) -> None:
     """Comma-separated values with a line of names; lists of numbers are separated by spaces."""
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         writer = csv.DictWriter(file, columns_of_file(recorder, kind), lineterminator="\n")
         writer.writeheader()
         for record in records(recorder, kind):
@@ -99,13 +117,13 @@ def write_csv(recorder: Recorder, path: Path, kind: str | None) -> None:
 
 def write_json_lines(recorder: Recorder, path: Path, kind: str | None) -> None:
     """One JSON object on each line."""
-    with open(path, "w", encoding="utf-8", newline="\n") as file:
+    with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
         file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records(recorder, kind))
 
 
 def write_json(recorder: Recorder, path: Path, kind: str | None) -> None:
     """One JSON array of objects, one object on each line."""
-    with open(path, "w", encoding="utf-8", newline="\n") as file:
+    with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
         separator = "[\n"
         for record in records(recorder, kind):
             file.write(separator + json.dumps(record, ensure_ascii=False))
@@ -121,3 +139,4 @@ WRITERS: dict[str, Writer] = {
     ".arrow": write_arrow,
     "": write_own,
 }
+NEED_PYARROW = {".parquet", ".arrow"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from axlab.errors import AxError
 from axlab.trace.recorder import Recorder
 from axlab.trace.table import Lists, Names, Numbers, Store, Table
 
@@ -29,10 +28,8 @@ def write_arrow(recorder: Recorder, path: Path, kind: str | None) -> None:
 
 def arrow_table(recorder: Recorder, kind: str | None) -> Any:
     """A `pyarrow.Table` of one kind, or of all kinds in the order in which things happened."""
-    try:
-        import pyarrow
-    except ImportError:
-        raise AxError("Parquet and Arrow files need pyarrow: python -m pip install 'axlab[parquet]'") from None
+    import pyarrow
+
     if kind is not None:
         return _table(recorder.table(kind))
     serials = _serials(recorder)

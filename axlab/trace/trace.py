@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from axlab.trace.columns import Column
 from axlab.trace.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -62,6 +63,10 @@ class Trace:
         from axlab.trace.export import save
 
         save(self.recorder, Path(path), kind)
+
+    def columns(self, kind: str = "exits") -> tuple[Column, ...]:
+        """The columns of a kind: name, form, unit and meaning of each. Raises `AxError`."""
+        return self.recorder.table(kind).columns
 
     @classmethod
     def load(cls, path: str | Path) -> Trace:

@@ -13,6 +13,7 @@ from small_guests import ENTRY, MS, POWERS_OFF, SLEEPS_FOR_EVER, SPINS, config, 
 from axlab.errors import AxError, Refused
 from axlab.vmm.hypervisor import Hypervisor
 from axlab.vmm.lifecycle import ADMITS, MOVES, VmStatus
+from axlab.vmm.scheduler import SCHEDULERS
 from axlab.vmm.vm import Vm
 
 GUESTS = {
@@ -73,7 +74,8 @@ def test_every_state_admits_what_the_table_says(state: VmStatus, operation: str,
         assert vm.reason == ("forced" if state not in (VmStatus.LOADING, VmStatus.LOADED) else "clean")
     if operation == "suspend":
         ended = guest == "powers off in the middle"  # it did so before its next exit
-        assert (vm.state, {task.state for task in hv.tasks}) == (("Stopped", set()) if ended else ("Suspended", {"Blocked"}))
+        states = {task.state for task in hv.tasks}
+        assert (vm.state, states) == (("Stopped", set()) if ended else ("Suspended", {"Blocked"}))
 
 
 SECOND_ON = f"ldr x0, =0xc4000003\n mov x1, #1\n ldr x2, ={ENTRY + 0x400:#x}\n hvc #0\n"
@@ -89,10 +91,18 @@ SOURCES = [
 class Commands(RuleBasedStateMachine):
     """Commands in any order on up to four VMs; whatever is refused changes nothing."""
 
-    @initialize(scheduler=st.sampled_from(["fifo", "rr", "fair"]))
-    def begin(self, scheduler: str) -> None:
+    @initialize(scheduler=st.sampled_from(sorted(SCHEDULERS)), guests=st.lists(st.sampled_from(SOURCES), max_size=3))
+    def begin(self, scheduler: str, guests: list[str]) -> None:
         self.hv = hypervisor(scheduler=scheduler)
         self.time = 0
+        for vm_id, guest in enumerate(guests):
+            self.create(vm_id, guest, 2, 3)
+            self.hv.start(self.hv.vms.find(vm_id))
+
+    def pick(self, number: int) -> Vm | None:
+        """One of the VMs, if there is one."""
+        vms = list(self.hv.vms)
+        return vms[number % len(vms)] if vms else None
 
     @rule(vm_id=st.integers(0, 3), guest=st.sampled_from(SOURCES), cpus=st.integers(1, 4), mask=st.integers(1, 15))
     def create(self, vm_id: int, guest: str, cpus: int, mask: int) -> None:
@@ -101,9 +111,9 @@ class Commands(RuleBasedStateMachine):
         except AxError as error:
             assert error.message == f"VM with id {vm_id} already exists"
 
-    @rule(vm_id=st.integers(0, 3), command=st.sampled_from(["start", "stop", "suspend", "resume", "reset", "remove"]))
-    def command(self, vm_id: int, command: str) -> None:
-        vm = self.hv.vms.get(vm_id)
+    @rule(n=st.integers(0, 3), command=st.sampled_from(["start", "stop", "suspend", "resume", "reset", "remove"]))
+    def command(self, n: int, command: str) -> None:
+        vm = self.pick(n)
         if vm is not None:
             before = (vm.state, vm.reason, self.hv.running_vms)
             try:
@@ -111,21 +121,21 @@ class Commands(RuleBasedStateMachine):
             except Refused:
                 assert (vm.state, vm.reason, self.hv.running_vms) == before
 
-    @rule(vm_id=st.integers(0, 3))
-    def force(self, vm_id: int) -> None:
-        vm = self.hv.vms.get(vm_id)
+    @rule(n=st.integers(0, 3))
+    def force(self, n: int) -> None:
+        vm = self.pick(n)
         if vm is not None and ADMITS[vm.state]["stop"].message in ("", "VM is already stopping"):
             self.hv.stop(vm, force=True)
 
-    @rule(vm_id=st.integers(0, 3), vcpu=st.integers(0, 3), intid=st.integers(0, 31))
-    def inject(self, vm_id: int, vcpu: int, intid: int) -> None:
-        vm = self.hv.vms.get(vm_id)
+    @rule(n=st.integers(0, 3), vcpu=st.integers(0, 3), intid=st.integers(0, 31))
+    def inject(self, n: int, vcpu: int, intid: int) -> None:
+        vm = self.pick(n)
         if vm is not None and vm.on_vcpus and vcpu < len(vm.vcpus):
             self.hv.inject(vm, vcpu, intid)
 
-    @rule(vm_id=st.integers(0, 3), mask=st.integers(1, 15))
-    def pin(self, vm_id: int, mask: int) -> None:
-        vm = self.hv.vms.get(vm_id)
+    @rule(n=st.integers(0, 3), mask=st.integers(1, 15))
+    def pin(self, n: int, mask: int) -> None:
+        vm = self.pick(n)
         if vm is not None:
             self.hv.set_affinity(vm.vcpus[0], mask)
 

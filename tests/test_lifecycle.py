@@ -194,6 +194,23 @@ def test_an_exception_vector_that_cannot_be_fetched_fails_the_vm() -> None:
     assert "instruction fetch from 0x20000200" in vm.reason
 
 
+def test_a_guest_that_can_fetch_no_vector_by_its_own_tables_fails_at_the_next_tick() -> None:
+    source = """
+    ldr x0, =0x80001919      // T0SZ = T1SZ = 25, nothing mapped
+    msr tcr_el1, x0
+    ldr x0, =0x40500000
+    msr ttbr0_el1, x0
+    isb
+    mrs x0, sctlr_el1
+    orr x0, x0, #1
+    msr sctlr_el1, x0
+    isb
+    b ."""
+    vm = finished(source, hv=hypervisor(tick=MS))
+    assert vm.state == "Failed"
+    assert vm.reason == "VCpu[0] at 0x200: exception vector at 0x200 cannot be fetched"
+
+
 def test_a_failed_vm_starts_again() -> None:
     hv, vm = started("mov x0, #0\n br x0")
     hv.advance(MS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_guests import finished, report, reported
 
@@ -39,7 +39,8 @@ pages = st.integers(0, 3 * 512 + 3)
 ranges = st.tuples(st.booleans(), pages, st.integers(1, 1100), st.integers(0, 3000))
 
 
-@given(st.lists(ranges, max_size=8))
+@settings(max_examples=40)
+@given(st.lists(ranges, max_size=6))
 def test_mapping_and_unmapping_mean_what_a_table_of_pages_means(steps: list[tuple[bool, int, int, int]]) -> None:
     made = tables()
     model: dict[int, int] = {}

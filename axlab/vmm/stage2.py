@@ -33,7 +33,7 @@ XN = 1 << 54
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """Where a guest physical address leads: bytes to the end of its block, and R 1, W 2, X 4 as the tables say."""
+    """Where a guest physical address leads: bytes to the end of its block, and flags as the tables say."""
 
     hpa: HostPhysAddr
     left: int
@@ -87,6 +87,7 @@ class Stage2:
             return None
         within = gpa & (1 << SHIFTS[level]) - 1
         flags = (descriptor >> 6 & 3) | (0 if descriptor & XN else EXECUTE)
+        flags |= DEVICE if descriptor & NORMAL_WRITE_BACK == DEVICE_nGnRE else 0
         return Mapping(HostPhysAddr((descriptor & d.ADDRESS_FIELD) + within), (1 << SHIFTS[level]) - within, flags)
 
     def translate(self, gpa: int, size: int, flags: int = READ) -> list[tuple[HostPhysAddr, int]] | None:

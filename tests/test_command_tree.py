@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +118,13 @@ def test_a_command_may_be_there_under_a_condition(tree: CommandTree) -> None:
     with pytest.raises(AxError, match="unknown command 'secret'"):
         bind(tree, parse("secret")[0], "elsewhere")
     assert "secret" not in "\n".join(node_help(tree, tree.root, "elsewhere"))
+
+
+def test_a_tree_is_copied_and_pickled_with_its_lab() -> None:
+    lab = Lab()
+    lab.shell("cd /; echo one")
+    for twin in (copy.deepcopy(lab.shell), pickle.loads(pickle.dumps(lab.shell.tree))):
+        assert (getattr(twin, "tree", twin)).find(["vm", "start"])[0].command is not None
 
 
 def test_two_commands_of_one_name_are_refused(tree: CommandTree) -> None:

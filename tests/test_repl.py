@@ -42,6 +42,7 @@ def test_source_runs_a_file_and_counts_its_failures(tmp_path: Path) -> None:
     (tmp_path / "good.axs").write_text("echo one # two\necho three\n")
     (tmp_path / "bad.axs").write_text("echo one\nvm strat\n")
     (tmp_path / "failing.axs").write_text("vm show 7\necho on\n")
+    (tmp_path / "leaving.axs").write_text("exit 6\necho no\n")
     (tmp_path / "circle.axs").write_text("source circle.axs\n")
     shell = Lab(folder=tmp_path).shell
     assert shell("source good.axs").text() == "one\nthree"
@@ -52,6 +53,7 @@ def test_source_runs_a_file_and_counts_its_failures(tmp_path: Path) -> None:
         "vm strat",
         "   ^^^^^ bad.axs:2: unknown command 'strat' of vm; did you mean start?",
     ]
+    assert shell.run_script("source leaving.axs; echo no").status == 6
     assert "is there a circle?" in shell("source circle.axs").text()
     assert shell("source nothing").text() == "✗ nothing: no such file or directory"
 

@@ -143,7 +143,13 @@ def command(
     path: str, summary: str, *parts: Argument | Option | Flag, when: Callable[[Any], bool] | None = None
 ) -> Callable[[Handler], Command]:
     """`declare` as a decorator: the name then stands for the `Command`."""
-    return lambda handler: declare(path, summary, handler, *parts, when=when)
+
+    def declared_as(handler: Handler) -> Command:
+        # A lab can be pickled, and pickle looks a function up by its name: it is found behind the command's.
+        handler.__qualname__ += ".handler"
+        return declare(path, summary, handler, *parts, when=when)
+
+    return declared_as
 
 
 def declared(namespace: dict[str, Any]) -> list[Command]:

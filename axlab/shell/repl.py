@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from axlab.errors import AxError
 from axlab.shell import render
 from axlab.shell.render import Block
-from axlab.shell.results import ExitResult, Result, ScriptResult
+from axlab.shell.results import exit_status
 from axlab.shell.shell import PROMPT
 from axlab.shell.statuses import DONE, FAILED, WRONG
 
@@ -91,13 +91,6 @@ def run_lines(shell: Shell, lines: Iterable[str]) -> int:
             return ended
         status = status or (DONE if result.ok else FAILED)
     return status
-
-
-def exit_status(result: Result) -> int | None:
-    """The status if the result is, or ends with, an `exit`."""
-    if isinstance(result, ScriptResult) and result.results:
-        result = result.results[-1]
-    return result.status if isinstance(result, ExitResult) else None
 
 
 def interact(shell: Shell) -> int:

@@ -96,6 +96,13 @@ class ScriptResult(Result):
         return {"ok": self.ok, "status": self.status, "results": [result.json() for result in self.results]}
 
 
+def exit_status(result: Result) -> int | None:
+    """The status if the result is an `exit`, or a script that ended with one; None where the session goes on."""
+    if isinstance(result, ScriptResult) and result.results:
+        return exit_status(result.results[-1])
+    return result.status if isinstance(result, ExitResult) else None
+
+
 @dataclass(kw_only=True)
 class RedirectedResult(Result):
     """The text of `inner` went to a file of the lab."""

@@ -10,7 +10,15 @@ from axlab.shell import help as usage
 from axlab.shell.binding import Invocation, bind
 from axlab.shell.context import Context, Watcher
 from axlab.shell.files import LabFolder
-from axlab.shell.results import ExitResult, HelpResult, RedirectedResult, Result, ScriptResult, TextResult, shown
+from axlab.shell.results import (
+    HelpResult,
+    RedirectedResult,
+    Result,
+    ScriptResult,
+    TextResult,
+    exit_status,
+    shown,
+)
 from axlab.shell.standard import standard_tree
 from axlab.shell.statuses import DONE, FAILED
 from axlab.shell.syntax import parse
@@ -68,9 +76,9 @@ class Shell:
         results: list[Result] = []
         for invocation in invocations:
             results.append(self.run(invocation, watch))
-            last = results[-1]
-            if isinstance(last, ExitResult):
-                return ScriptResult(results=results, status=last.status, ok=last.status == 0)
+            status = exit_status(results[-1])
+            if status is not None:
+                return ScriptResult(results=results, status=status, ok=status == DONE)
         ok = all(result.ok for result in results)
         return ScriptResult(results=results, ok=ok, status=DONE if ok else FAILED)
 

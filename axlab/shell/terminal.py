@@ -29,8 +29,8 @@ from axlab.events import Event
 from axlab.shell import render
 from axlab.shell.commands_console import ConsoleResult
 from axlab.shell.commands_shell import ClearResult
-from axlab.shell.repl import Printer, exit_status, say_error
-from axlab.shell.results import Result
+from axlab.shell.repl import Printer, say_error
+from axlab.shell.results import exit_status
 from axlab.shell.shell import PROMPT
 from axlab.units import TIME_UNITS
 
@@ -143,7 +143,7 @@ class Terminal:
             self.printer.stream.write("\x1b[2J\x1b[H")
         elif isinstance(result, ConsoleResult) and result.interactive and result.ok:
             await self.attach(result)
-        return exit_status(result) if isinstance(result, Result) else None
+        return exit_status(result)
 
     def show(self, block: render.Block) -> None:
         """A block of a command's; the console output in it was observed, too, and is not shown twice."""

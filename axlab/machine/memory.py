@@ -11,6 +11,8 @@ PAGE_BITS = 12
 PAGE_SIZE = 1 << PAGE_BITS
 PAGE_MASK = PAGE_SIZE - 1
 
+CACHES = ("users", "watched", "compiled")  # attributes of a Memory that are not saved
+
 
 class ViewUser(Protocol):
     """Who keeps views of pages, and what follows from their contents: a CPU."""
@@ -39,6 +41,7 @@ class Memory:
         self.pages: dict[int, bytearray] = {}
         self.watched: dict[int, int] = {}  # page number -> a bit for each 64 bytes from which something follows
         self.users: WeakSet[ViewUser] = WeakSet()
+        self.compiled: dict[Any, Any] = {}  # what users made of the contents of pages, for each other
 
     def add(self, base: int, size: int) -> None:
         """Make another range of addresses memory: the array of a flash bank."""
@@ -155,10 +158,10 @@ class Memory:
 
     def __getstate__(self) -> dict[str, Any]:
         """What is saved: the bytes, and not who looks at them. CPUs register again as users when they run."""
-        return {name: value for name, value in vars(self).items() if name not in ("users", "watched")}
+        return {name: value for name, value in vars(self).items() if name not in CACHES}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, users=WeakSet(), watched={})
+        vars(self).update(state, users=WeakSet(), watched={}, compiled={})
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Memory:
         copied = Memory(self.base, self.size)

@@ -22,8 +22,8 @@ from axlab.machine.translator.templates import RowTemplates
 
 MAX_INSTRUCTIONS = 48
 
-CELL = re.compile(r"\b(?:call|x\d+|v\d+|sp|b|FA|FB|FK|F|[RW][1248]|L[0-9a-f]+)\b")
-ASSIGNED = re.compile(r"(?:^|[ ;])(x\d+|v\d+|sp|b|FA|FB|FK)(?:=(?!=)|-=)")
+CELL = re.compile(r"\b(?:call|x\d+|sp|b|FA|FB|FK|F|[RW][1248]|L[0-9a-f]+)\b")
+ASSIGNED = re.compile(r"(?:^|[ ;])(x\d+|sp|b|FA|FB|FK)(?:=(?!=)|-=)")
 QUESTION = re.compile(r"@(C|\d+)@")
 
 # What the text of blocks may name besides cells: constants and the semantics' pure helpers.

@@ -1,6 +1,6 @@
 """The primitives of `Cpu` in the text of a block: what each becomes there.
 
-Registers, the stack pointer and the flags are cells that all blocks share: `x0` to `x30`, `v0` to `v31`, `sp`,
+Registers, the stack pointer and the flags are cells that all blocks share: `x0` to `x30`, `sp`,
 and `FK`, `FA`, `FB`, from which the flags follow when somebody asks (see `flags`). `R8[page][I8[offset]]` is
 a load of 8 bytes through the TLB, `W8` a store; whatever is not so simple raises, and the stepper does it.
 """
@@ -66,22 +66,6 @@ def write(folder: Folder, name: str, value: Value) -> str:
     return name
 
 
-def vector(n: Value) -> str:
-    if n.kind == "number":
-        return f"v{n.number}"
-    if not n.text.isidentifier():
-        raise Unfoldable("a register whose number is computed")
-    return "v{" + n.text + "}"
-
-
-def get_v(folder: Folder, n: Value) -> Value:
-    return text(vector(n), 0, (1 << 128) - 1)
-
-
-def set_v(folder: Folder, n: Value, value: Value) -> str:
-    return write(folder, vector(n), value)
-
-
 def place(folder: Folder, address: Value, size: int) -> tuple[str, str]:
     """Page and index of an access, as text; the address is evaluated once."""
     if size not in (1, 2, 4, 8):
@@ -94,47 +78,33 @@ def place(folder: Folder, address: Value, size: int) -> tuple[str, str]:
 
 def load(folder: Folder, address: Value, size: Value) -> Value:
     bytes_ = folder.decide(size)
-    if bytes_ == 16:
-        first, second = pair(folder, address, 8)
-        return text(f"({first}|{second}<<64)", 0, (1 << 128) - 1)
     page, index = place(folder, address, bytes_)
     return text(f"R{bytes_}[{page}][{index}]", 0, (1 << 8 * bytes_) - 1, "memory")
 
 
-def pair(folder: Folder, address: Value, size: int) -> tuple[str, str]:
-    """Load two neighbours into variables."""
-    page, index = place(folder, address, size)
-    add(folder, "memory", f"p=R{size}[{page}];i={index};q=p[i];r=p[i+1]")
-    return "q", "r"
-
-
 def load_pair(folder: Folder, address: Value, size: Value) -> Value:
+    """Load two neighbours into variables: both, or none."""
     bytes_ = folder.decide(size)
-    return Value("tuple", "|".join(pair(folder, address, bytes_)), 0, (1 << 8 * bytes_) - 1)
+    page, index = place(folder, address, bytes_)
+    add(folder, "memory", f"p=R{bytes_}[{page}];i={index};q=p[i];r=p[i+1]")
+    return Value("tuple", "q|r", 0, (1 << 8 * bytes_) - 1)
 
 
 def store(folder: Folder, address: Value, size: Value, value: Value) -> str:
     bytes_ = folder.decide(size)
-    if bytes_ == 16:
-        value = value if value.simple else folder.temporary(value)
-        low, high = masked(value, M64), combine(">>", value, number(64))
-        return store_two(folder, address, 8, low, masked(high, M64))
     page, index = place(folder, address, bytes_)
     add(folder, "memory", f"W{bytes_}[{page}][{index}]={masked(value, (1 << 8 * bytes_) - 1).run}")
     return ""
 
 
-def store_two(folder: Folder, address: Value, size: int, first: Value, second: Value) -> str:
-    """Store two neighbours: the second first, because it may be outside the page."""
-    page, index = place(folder, address, size)
-    mask = (1 << 8 * size) - 1
-    texts = [masked(value, mask).run for value in (first, second)]
-    add(folder, "memory", f"p=W{size}[{page}];i={index};p[i+1]={texts[1]};p[i]={texts[0]}")
-    return ""
-
-
 def store_pair(folder: Folder, address: Value, size: Value, first: Value, second: Value) -> str:
-    return store_two(folder, address, folder.decide(size), first, second)
+    """Store two neighbours: the second first, because it may be outside the page."""
+    bytes_ = folder.decide(size)
+    page, index = place(folder, address, bytes_)
+    mask = (1 << 8 * bytes_) - 1
+    texts = [masked(value, mask).run for value in (first, second)]
+    add(folder, "memory", f"p=W{bytes_}[{page}];i={index};p[i+1]={texts[1]};p[i]={texts[0]}")
+    return ""
 
 
 def aligned_load(folder: Folder, address: Value, size: Value) -> Value:
@@ -190,11 +160,11 @@ def add(folder: Folder, kind: str, *texts: str) -> None:
 
 
 VALUES: dict[str, Callable[..., Value]] = {
-    "get_x": get_x, "get_sp_or_x": get_sp_or_x, "base": base, "get_v": get_v, "load": load, "load_pair": load_pair,
+    "get_x": get_x, "get_sp_or_x": get_sp_or_x, "base": base, "load": load, "load_pair": load_pair,
     "load_acquire": aligned_load, "carry": carry, "holds": holds,
 }  # fmt: skip
 EFFECTS: dict[str, Callable[..., str]] = {
-    "set_x": set_x, "set_sp_or_x": set_sp_or_x, "set_v": set_v, "store": store, "store_pair": store_pair,
+    "set_x": set_x, "set_sp_or_x": set_sp_or_x, "store": store, "store_pair": store_pair,
     "store_release": aligned_store, "flags_of_add": flags_of("add"), "flags_of_sub": flags_of("sub"),
     "flags_of_logic": flags_of_logic, "flags_of_add_carry": flags_of_add_carry, "set_nzcv": set_nzcv, "branch": branch,
 }  # fmt: skip

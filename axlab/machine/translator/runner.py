@@ -28,8 +28,8 @@ Function = Callable[[], Any]
 
 MEMORY_CELLS = tuple(f"{access}{size}" for access in "RW" for size in (1, 2, 4, 8))
 X = tuple(f"x{n}" for n in range(31))
+MAX_BLOCKS = 100_000
 FEW = 4  # instructions for which entering a block is not worth while
-V = tuple(f"v{n}" for n in range(32))
 
 
 class Stepped(Exception):
@@ -106,7 +106,7 @@ class Translated:
     """The translated code of one CPU: the cells of its registers, and its pages of code. A cache, never state."""
 
     def __init__(self, cpu: Cpu) -> None:
-        names = (*X, *V, "sp", "b", "FA", "FB", "FK", "F", *MEMORY_CELLS)
+        names = (*X, "sp", "b", "FA", "FB", "FK", "F", *MEMORY_CELLS)
         self.cells: dict[str, CellType] = {name: CellType(0) for name in names}
         self.cells["nzcv_of"] = CellType(nzcv_of)
         self.cells["call"] = CellType(self.call)
@@ -161,7 +161,9 @@ class Translated:
 
     def translate(self, cpu: Cpu, page: Page, pc: int) -> Function:
         """Translate the block at `pc`."""
-        block = translate(pc, instructions(cpu, pc))
+        if len(self.blocks) >= MAX_BLOCKS:
+            self.forget_all()
+        block = compiled(cpu, pc)
         if block is None:
             function = stub(pc)
         else:
@@ -196,11 +198,31 @@ class Translated:
             raise Left
         self.enter(cpu.x, cpu.sp, cpu.nzcv, budget)
 
+    def forget_all(self) -> None:
+        """Begin anew, so that the cache does not grow without end."""
+        self.pages.clear()
+        self.frames.clear()
+        self.blocks.clear()
+        self.cpu.memory.compiled.clear()
+        for tlb in self.cpu.tlbs.values():
+            tlb.targets.clear()
+
     def forget(self, frame: int) -> None:
         """The contents of a physical page changed: its blocks are no more."""
         self.forgot = True
         for key in self.frames.pop(frame, ()):
             del self.pages[key]
+
+
+def compiled(cpu: Cpu, pc: int) -> Block | None:
+    """The block at `pc`: the same for all CPUs that share this memory, as long as its words are the same."""
+    place = (pc & 4095) >> 2
+    words = bytes(cpu.code[pc >> 12][place : place + MAX_INSTRUCTIONS])
+    known: dict[tuple[int, bytes, bool], Block | None] = cpu.memory.compiled
+    key = (pc, words, cpu.features.lse)
+    if key not in known:
+        known[key] = translate(pc, instructions(cpu, pc))
+    return known[key]
 
 
 def instructions(cpu: Cpu, pc: int) -> Iterator[Fetched]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import pytest
 from cpu_setup import (
@@ -87,13 +88,14 @@ def test_a_cpu_copied_in_the_middle_of_a_run_goes_on_identically() -> None:
     cpu = cpu_with(source)
     turn_mmu_on(cpu)
     cpu.run(123)
-    clone = copy.deepcopy(cpu)
-    assert clone.memory is not cpu.memory
-    assert clone.peers[0] is clone
-    for runner in (cpu, clone):
+    clones = [copy.deepcopy(cpu), pickle.loads(pickle.dumps(cpu))]
+    for runner in (cpu, *clones):
         runner.run(5000)
-    assert (clone.x, clone.pc, clone.nzcv, clone.executed) == (cpu.x, cpu.pc, cpu.nzcv, cpu.executed)
-    assert clone.memory.pages == cpu.memory.pages
+    for clone in clones:
+        assert clone.memory is not cpu.memory
+        assert clone.peers[0] is clone
+        assert (clone.x, clone.pc, clone.nzcv, clone.executed) == (cpu.x, cpu.pc, cpu.nzcv, cpu.executed)
+        assert clone.memory.pages == cpu.memory.pages
 
 
 def test_code_that_a_program_writes_is_executed_at_once() -> None:

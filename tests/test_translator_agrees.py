@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from cpu_setup import DATA, PAGES, RAM, RAM_SIZE, VECTORS, cpu_with, latch_of, map_page, turn_mmu_on
+from cpu_setup import DATA, DEVICE, PAGES, RAM, VECTORS, cpu_with, latch_of, map_page, turn_mmu_on
 from test_machine_fuzz import HANDLER
 from unicorn_oracle import BRANCHES, POINTER, random_fields, writes_pointer
 
@@ -71,33 +71,40 @@ def aim(row: Row, values: dict[str, int], rng: random.Random, place: int, length
                 values[name] = target - place & (1 << width) - 1
 
 
-def random_cpu(rng: random.Random) -> Cpu:
-    """A CPU before a program, a loop around random instructions, with pages that end in nothing nearby."""
-    cpu = cpu_with("nop", lse=rng.random() < 0.5, fp=rng.random() < 0.9)
+def random_machine(rng: random.Random) -> list[Cpu]:
+    """One CPU or two before programs, with pages of data that end in nothing nearby."""
+    first = cpu_with("nop", count=rng.choice((1, 1, 2)), lse=rng.random() < 0.5, fp=rng.random() < 0.9)
+    first.memory.write(VECTORS, HANDLER * 16)
+    first.memory.write(DATA, rng.randbytes(0x3000))
+    mmu = rng.random() < 0.7
+    for cpu in first.peers:
+        prepare(cpu, rng)
+        if mmu:
+            turn_mmu_on(cpu)
+            map_page(cpu, 0, 0)
+    return list(first.peers)
+
+
+def prepare(cpu: Cpu, rng: random.Random) -> None:
+    """A random program, registers that mostly point to where something is, and perhaps a timer."""
     words = random_program(rng, rng.randint(4, 120))
     words.append(0x14000000 | -len(words) & (1 << 26) - 1)  # back to the first
-    start = RAM + rng.choice((0, 0x1000 - 4 * rng.randrange(1, 60)))
+    start = RAM + 0x4000 * cpu.index + rng.choice((0, 0x1000 - 4 * rng.randrange(1, 60)))
     for index, word in enumerate(words):
         cpu.memory.write_int(start + 4 * index, 4, word)
-    cpu.memory.write(VECTORS, HANDLER * 16)
-    cpu.memory.write(DATA, rng.randbytes(0x3000))
-    cpu.sys["CPACR_EL1"] = rng.choice((0, 3, 3, 3)) << 20
-    if rng.random() < 0.7:
-        turn_mmu_on(cpu)
-        map_page(cpu, 0, 0)
-    targets = (DATA + 0x1000, DATA + 0x1FF8, PAGES + 0xFF0, PAGES + 0x20, RAM + 0x100, start & ~15, 0x0900_0000)
+    targets = (DATA + 0x1000, DATA + 0x1FF8, PAGES + 0xFF0, PAGES + 0x20, RAM + 0x100, start & ~15, DEVICE)
     cpu.x = [rng.choice((rng.getrandbits(64), rng.getrandbits(6), rng.choice(targets))) for _ in range(31)]
     cpu.x[POINTER] = rng.choice(targets) + rng.choice((0, 0, 0, 1, 4, 8))
+    cpu.v = [rng.getrandbits(128) for _ in range(32)]
     cpu.sp_el1 = DATA + 0x1800 + rng.choice((0, 0, 0, 8))
     cpu.sp_el0 = DATA + 0x800
-    cpu.v = [rng.getrandbits(128) for _ in range(32)]
     cpu.nzcv = rng.getrandbits(4)
     cpu.pc = start
+    cpu.sys["CPACR_EL1"] = rng.choice((0, 3, 3, 3)) << 20
     if rng.random() < 0.3:
         cpu.el = cpu.sp_sel = 0
     if rng.random() < 0.5:
         cpu.sys.update(CNTV_CTL_EL0=1, CNTV_CVAL_EL0=rng.randrange(5000))
-    return cpu
 
 
 def go_on(cpu: Cpu, trap: Trap | None, choice: float, start: int) -> None:
@@ -116,23 +123,27 @@ def go_on(cpu: Cpu, trap: Trap | None, choice: float, start: int) -> None:
 
 
 def run_both(seed: int) -> None:
-    """Run one program on both, in the same slices, and compare them after each."""
+    """Run the programs on both, in the same slices, and compare them after each."""
     rng = random.Random(seed)
-    stepped = random_cpu(rng)
-    start = stepped.pc
+    stepped = random_machine(rng)
+    starts = [cpu.pc for cpu in stepped]
     translated = copy.deepcopy(stepped)
-    stepped.translates, translated.translates = False, True
+    for cpu in stepped:
+        cpu.translates = False
     for number in range(12):
+        index = rng.randrange(len(stepped))
         slice_length = rng.choice((1, 3, 50, 333, 1000))
         choice = rng.random()
-        traps = [cpu.run(slice_length) for cpu in (stepped, translated)]
-        assert traps[0] == traps[1], f"program {seed}, slice {number}"
-        ours, theirs = state(stepped), state(translated)
+        pair = (stepped[index], translated[index])
+        traps = [cpu.run(slice_length) for cpu in pair]
+        where = f"program {seed}, slice {number}"
+        assert traps[0] == traps[1], where
+        ours, theirs = [state(cpu) for cpu in pair]
         different = {name: (ours[name], theirs[name]) for name in ours if ours[name] != theirs[name]}
-        assert not different, f"program {seed}, slice {number}"
-        for cpu in (stepped, translated):
-            go_on(cpu, traps[0], choice, start)
-    assert memory_of(stepped) == memory_of(translated), f"program {seed}"
+        assert not different, where
+        for cpu in pair:
+            go_on(cpu, traps[0], choice, starts[index])
+    assert memory_of(stepped[0]) == memory_of(translated[0]), f"program {seed}"
 
 
 def test_random_programs_go_the_same_way_stepped_and_translated(volume: Callable[[int], int]) -> None:
@@ -140,7 +151,7 @@ def test_random_programs_go_the_same_way_stepped_and_translated(volume: Callable
         run_both(seed)
 
 
-def test_the_programs_reach_both_levels_and_leave_no_memory_behind() -> None:
-    levels = {random_cpu(random.Random(seed)).el for seed in range(30)}
-    assert levels == {0, 1}
-    assert RAM_SIZE >> 12 >= len(random_cpu(random.Random(1)).memory.pages)
+def test_the_programs_reach_both_levels_and_both_counts_of_cpus() -> None:
+    machines = [random_machine(random.Random(seed)) for seed in range(30)]
+    assert {cpu.el for machine in machines for cpu in machine} == {0, 1}
+    assert {len(machine) for machine in machines} == {1, 2}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-
 from unicorn_oracle import BRANCHES, MIDDLE, POINTER, ROWS, STRAIGHT, Pair, is_memory
 
 pytestmark = pytest.mark.slow

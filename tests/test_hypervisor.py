@@ -422,3 +422,41 @@ def test_a_vm_that_is_not_running_cannot_be_reset() -> None:
     hv.advance(2 * MS)
     assert (vm.state, vm.vcpus[0].power) == ("Running", "On")
     assert vm.started_at > MS
+
+
+def test_a_guest_with_a_gicv2_gets_its_timer_interrupt() -> None:
+    source = """
+    adr x0, vectors
+    msr vbar_el1, x0
+    ldr x0, =0x08000000         // GICD
+    mov w1, #1
+    str w1, [x0]
+    mov w1, #1 << 27
+    str w1, [x0, #0x100]
+    ldr x20, =0x08010000        // GICC
+    mov w1, #0xff
+    str w1, [x20, #4]
+    mov w1, #1
+    str w1, [x20]
+""" + VIRTUAL_TIMER + """
+    msr daifclr, #2
+1:  wfi
+    b 1b
+    .balign 2048
+vectors: .space 0x280
+    ldr w9, [x20, #0xc]
+    str w9, [x20, #0x10]
+""" + report("x9") + POWERS_OFF
+    hv, vm = started(source, axlab=AxlabConfig(gic_version=2))
+    hv.advance(5 * MS)
+    assert (vm.state, reported(vm)) == ("Stopped", [27])
+
+
+def test_a_device_that_changes_its_owner_begins_anew() -> None:
+    source = "ldr x1, =0x09030000\n ldr w2, [x1, #0x410]\n mov w3, #8\n str w3, [x1, #0x410]\n" + report("x2") + POWERS_OFF
+    hv = hypervisor()
+    for vm_id in range(2):
+        vm = hv.create(config(source, vm_id=vm_id, passed=("/",)))
+        hv.start(vm)
+        hv.advance(hv.now + MS)
+        assert (vm.state, reported(vm)) == ("Stopped", [0])

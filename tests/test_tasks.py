@@ -19,8 +19,9 @@ from small_guests import (
 
 from axlab.events import Log, VcpuState
 from axlab.vmm.exits import CpuUp
+from axlab.vmm.phases import PHASES
 from axlab.vmm.psci import start_cpu
-from axlab.vmm.tasks import PHASES, Phase
+from axlab.vmm.tasks import Phase
 
 SECOND_NS = 1_000_000_000
 

@@ -109,7 +109,6 @@ def power_up(hv: Hypervisor, vm: Vm) -> None:
         cpu.monitor = hv.monitor
         enter_el2(vm, cpu)
     cpus[0].reset(vm.plan.entry, vm.plan.dtb)
-    vm.fresh = True
 
 
 def enter_el2(vm: Vm, cpu: Cpu) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from axlab.machine.isa.system_names import ENCODINGS
-from axlab.vmm import exits, handlers_memory, hypercalls, psci, semihosting, tasks, timers
+from axlab.vmm import exits, handlers_memory, hypercalls, psci, semihosting, stopping, tasks, timers
 from axlab.vmm.exits import ExternalInterrupt, FailEntry, Halt, SendIPI, SysRegRead, SysRegWrite
 from axlab.vmm.handlers_memory import step_over
+from axlab.vmm.physical_cpus import kick
 
 if TYPE_CHECKING:
     from axlab.vmm.hypervisor import Hypervisor
@@ -22,7 +23,7 @@ ICC_DIR = ENCODINGS["ICC_DIR_EL1"]
 def external_interrupt(hv: Hypervisor, vm: Vm, vcpu: Vcpu, exit: ExternalInterrupt) -> None:
     """The host's interrupt handler. The guest's own timers are sampled when it is entered again."""
     if is_lost(vcpu):
-        hv.fail(vm, vcpu, f"exception vector at {vcpu.cpu.pc:#x} cannot be fetched")
+        stopping.fail(hv, vm, vcpu, f"exception vector at {vcpu.cpu.pc:#x} cannot be fetched")
 
 
 def is_lost(vcpu: Vcpu) -> bool:
@@ -76,7 +77,7 @@ def send_ipi(hv: Hypervisor, vm: Vm, vcpu: Vcpu, exit: SendIPI) -> None:
         vm.gic.send_sgi(vcpu.id, exit.intid, [other.id for other in targets], hv.now)
         for other in targets:
             if other is not vcpu:
-                hv.kick(other)
+                kick(other)
         timers.notice(hv, vm)
 
 
@@ -89,7 +90,7 @@ def is_target(exit: SendIPI, other: Vcpu, sender: Vcpu) -> bool:
 
 def fail_entry(hv: Hypervisor, vm: Vm, vcpu: Vcpu, exit: FailEntry) -> None:
     """The guest cannot go on."""
-    hv.fail(vm, vcpu, exit.reason)
+    stopping.fail(hv, vm, vcpu, exit.reason)
 
 
 Handler = Callable[["Hypervisor", "Vm", "Vcpu", Any], None]

@@ -9,7 +9,7 @@ from axlab.machine.bus import Access, Claim, NothingThere
 from axlab.machine.flash import Flash
 from axlab.machine.uart import Pl011
 from axlab.units import PAGE_SIZE
-from axlab.vmm import stage2, timers, virtual_devices
+from axlab.vmm import stage2, stopping, timers, virtual_devices
 from axlab.vmm.exits import MmioOther, MmioRead, MmioWrite, NestedPageFault
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def nested_page_fault(hv: Hypervisor, vm: Vm, vcpu: Vcpu, exit: NestedPageFault)
         map_on_demand(vm, region, exit.address)
     elif exit.access == "x":
         why = "which it may not execute" if exit.permission else "where nothing is mapped"
-        hv.fail(vm, vcpu, f"instruction fetch from {exit.address:#x}, {why}")
+        stopping.fail(hv, vm, vcpu, f"instruction fetch from {exit.address:#x}, {why}")
     else:
         abort(hv, vm, vcpu, exit.address, exit.access == "w")
 

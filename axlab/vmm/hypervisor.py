@@ -15,18 +15,19 @@ from axlab.errors import AxError, Refused
 from axlab.events import Observers
 from axlab.machine.board import Board
 from axlab.machine.exclusives import Monitor
-from axlab.machine.gpio import PRESS_NS, Pl061
 from axlab.machine.memory_map import RAM_BASE
 from axlab.machine.rtc import Pl031
 from axlab.machine.timer import NS_PER_TICK
-from axlab.vmm import building, lifecycle, tasks, timers, virtual_devices
+from axlab.vmm import building, lifecycle, stopping, tasks, timers, virtual_devices
 from axlab.vmm.clock import Timeline
 from axlab.vmm.config import VmConfig
+from axlab.vmm.due_events import EVENTS
 from axlab.vmm.host_memory import HostMemory
 from axlab.vmm.ivc import Channels
 from axlab.vmm.lifecycle import StopReason, VmStatus
 from axlab.vmm.ownership import Ownership
-from axlab.vmm.physical_cpus import KICK, PhysicalCpu, PhysicalCpus
+from axlab.vmm.phases import PHASES
+from axlab.vmm.physical_cpus import PhysicalCpu, PhysicalCpus, kick
 from axlab.vmm.scheduler import Scheduler, make_scheduler
 from axlab.vmm.vcpu import VcpuStatus
 from axlab.vmm.vm import Vm
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from axlab.vmm.vcpu import Vcpu
 
 QUANTUM = 1000  # instructions: how far the clocks of busy physical CPUs may be apart
-GRACE_NS = 2_000_000_000  # what a guest has to power itself off after its power button was pressed
 TICK_NS = 10_000_000
 
 
@@ -95,11 +95,10 @@ class Hypervisor:
         """Loaded, Stopped or Failed -> Running, in AxVisor's order. `Refused`, or `AxError` with nothing changed."""
         lifecycle.admit(vm.state, "start")
         self.ownership.acquire(vm)
-        if not vm.fresh:
-            building.power_up(self, vm)
+        virtual_devices.renew_board_devices(self, vm)
+        building.power_up(self, vm)
         self.log("info", f"Initializing {vm.label}'s {len(vm.vcpus)} vcpus", vm)
         primary = tasks.spawn(self, vm, vm.vcpus[0], tasks.Phase.BOOT_DELAY)
-        vm.fresh = False
         vm.fault = ""
         vm.stopping_for = None
         building.begin_time(self, vm)
@@ -116,11 +115,11 @@ class Hypervisor:
             return
         button = virtual_devices.power_button(vm) if vm.state is VmStatus.RUNNING and not force else None
         if button is not None:
-            self.begin_grace(vm, button)
+            stopping.begin_grace(self, vm, button)
             return
-        self.begin_stop(vm, StopReason.FORCED if force else StopReason.CLEAN)
+        stopping.begin_stop(self, vm, StopReason.FORCED if force else StopReason.CLEAN)
         if force:
-            self.expel(vm)
+            stopping.expel(self, vm)
 
     def suspend(self, vm: Vm) -> None:
         """Running -> Suspended: its vCPUs stand still from their next exit on. Raises `Refused`."""
@@ -161,7 +160,7 @@ class Hypervisor:
         lifecycle.admit(vm.state, "stop")
         if not vm.on_vcpus:
             raise Refused("VM is not running, cannot reset")
-        self.begin_stop(vm, StopReason.GUEST_RESET)
+        stopping.begin_stop(self, vm, StopReason.GUEST_RESET)
 
     def asleep(self, vm: Vm) -> bool:
         """Whether no vCPU of a VM will ever run again by itself: it waits for a person, or for nothing."""
@@ -195,7 +194,7 @@ class Hypervisor:
         if not vm.gic.gic.exists(intid):
             raise AxError(f"{vm.label} has no interrupt {intid}")
         vm.gic.inject(intid, vcpu, self.now)
-        self.kick(vm.vcpus[vcpu])
+        kick(vm.vcpus[vcpu])
         timers.notice(self, vm)
 
     def console_input(self, vm: Vm, data: bytes) -> None:
@@ -214,68 +213,7 @@ class Hypervisor:
         if vcpu.task is not None and vcpu.state is VcpuStatus.READY:
             self.scheduler.remove(vcpu.task)
             self.physical_cpus.place(self, vcpu.task)
-        self.kick(vcpu)
-
-    # What ends a VM's run
-
-    def begin_grace(self, vm: Vm, button: Pl061) -> None:
-        """Press the power button and wait for the guest."""
-        self.set_state(vm, VmStatus.STOPPING, "power button")
-        vm.stopping_for = StopReason.CLEAN
-        vm.grace = self.timeline.at(self.now + GRACE_NS, ("grace_over", vm.id))
-        self.timeline.at(self.now + PRESS_NS, ("release_button", vm.id))
-        button.press()
-        vm.devices.route(self, vm)
-
-    def begin_stop(self, vm: Vm, reason: StopReason) -> None:
-        """The VM's vCPUs are to leave. Who asked first is the reason; force and faults outdo it."""
-        if vm.stopping_for is None or reason in (StopReason.FORCED, StopReason.FAULT):
-            vm.stopping_for = reason
-        self.timeline.cancel(vm.grace)
-        vm.grace = 0
-        if vm.state is not VmStatus.STOPPING:
-            self.set_state(vm, VmStatus.STOPPING, reason)
-        for vcpu in vm.on_vcpus:
-            assert vcpu.task is not None
-            tasks.wake(self, vcpu.task)
-            if reason is not StopReason.CLEAN:
-                self.kick(vcpu)
-
-    def expel(self, vm: Vm) -> None:
-        """By force: tasks that are on no physical CPU end here and now, the others have been kicked."""
-        for vcpu in vm.on_vcpus:
-            task = vcpu.task
-            if task is not None and task.state is not VcpuStatus.RUNNING:
-                self.scheduler.remove(task)
-                tasks.end(self, task)
-
-    def fail(self, vm: Vm, vcpu: Vcpu, reason: str) -> None:
-        """The guest cannot go on: the VM will be Failed when its vCPUs have left."""
-        self.log("error", f"VM[{vm.id}] VCpu[{vcpu.id}] error: {reason}", vm)
-        self.fault_event(vm, vcpu, reason)
-        vm.fault = vm.fault or f"VCpu[{vcpu.id}] at {vcpu.cpu.pc:#x}: {reason}"
-        self.begin_stop(vm, StopReason.FAULT)
-
-    def finish_stop(self, vm: Vm) -> None:
-        """The last vCPU has left: nothing of the VM's run stays behind."""
-        self.timeline.cancel(vm.grace)
-        vm.grace = 0
-        self.channels.leave_all(vm)
-        self.ownership.release(vm)
-        self.running_vms -= 1
-        reason = vm.stopping_for
-        assert reason is not None
-        if reason is StopReason.FAULT:
-            self.set_state(vm, VmStatus.FAILED, vm.fault)
-        else:
-            self.set_state(vm, VmStatus.STOPPED, reason)
-        if reason is StopReason.GUEST_RESET:
-            self.start(vm)
-
-    def kick(self, vcpu: Vcpu) -> None:
-        """Make a vCPU that is running leave its guest at once."""
-        if vcpu.state is VcpuStatus.RUNNING:
-            vcpu.kick = KICK
+        kick(vcpu)
 
     def skip_virtual_time(self, vm: Vm) -> None:
         """The guest's virtual counter did not run while all of its vCPUs stood still."""
@@ -361,7 +299,7 @@ class Hypervisor:
         assert task is not None
         self.now = pcpu.clock
         pcpu.limit = limit
-        tasks.PHASES[task.phase](self, pcpu, task)
+        PHASES[task.phase](self, pcpu, task)
 
     def _dispatch(self) -> None:
         """The next event of the timeline."""
@@ -417,66 +355,3 @@ class Hypervisor:
         vm.devices.alarm = 0
         if clock.deadline is not None:
             vm.devices.alarm = self.timeline.at(clock.deadline, ("alarm", vm.id))
-
-
-# The events of the timeline. A VM or a task may be gone when its event comes.
-
-
-def vcpu_event(hv: Hypervisor, vm_id: int, vcpu_id: int, handle: Callable[[Hypervisor, Vm, Vcpu], None]) -> None:
-    vm = hv.vms.get(vm_id)
-    if vm is not None and vm.vcpus[vcpu_id].task is not None:
-        handle(hv, vm, vm.vcpus[vcpu_id])
-
-
-def boot_delay_over(hv: Hypervisor, vm_id: int, vcpu_id: int) -> None:
-    vcpu_event(hv, vm_id, vcpu_id, wake_from_boot_delay)
-
-
-def wake_from_boot_delay(hv: Hypervisor, vm: Vm, vcpu: Vcpu) -> None:
-    task = vcpu.task
-    if task is not None and task.wait_reason == tasks.Wait.BOOT_DELAY and task.deadline <= hv.now:
-        tasks.wake(hv, task)
-
-
-def virtual_timer(hv: Hypervisor, vm_id: int, vcpu_id: int) -> None:
-    vcpu_event(hv, vm_id, vcpu_id, timers.virtual_timer_due)
-
-
-def physical_timer(hv: Hypervisor, vm_id: int, vcpu_id: int) -> None:
-    vcpu_event(hv, vm_id, vcpu_id, timers.physical_timer_due)
-
-
-def grace_over(hv: Hypervisor, vm_id: int) -> None:
-    """The guest did not power itself off in time: its vCPUs leave at their next exit."""
-    vm = hv.vms.get(vm_id)
-    if vm is not None and vm.grace:
-        hv.begin_stop(vm, StopReason.CLEAN)
-
-
-def release_button(hv: Hypervisor, vm_id: int) -> None:
-    vm = hv.vms.get(vm_id)
-    claim = vm.devices.power_button if vm is not None else None
-    if vm is not None and claim is not None and isinstance(claim.device, Pl061):
-        claim.device.release()
-        vm.devices.route(hv, vm)
-
-
-def alarm(hv: Hypervisor, vm_id: int) -> None:
-    """The real-time clock's alarm is due."""
-    vm = hv.vms.get(vm_id)
-    if vm is None:
-        return
-    for claim in vm.devices.passed:
-        if isinstance(claim.device, Pl031):
-            claim.device.advance(hv.now)
-    vm.devices.route(hv, vm)
-
-
-EVENTS: dict[str, Callable[..., None]] = {
-    "boot_delay_over": boot_delay_over,
-    "virtual_timer": virtual_timer,
-    "physical_timer": physical_timer,
-    "grace_over": grace_over,
-    "release_button": release_button,
-    "alarm": alarm,
-}

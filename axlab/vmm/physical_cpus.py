@@ -143,3 +143,9 @@ class PhysicalCpus:
         chosen = hv.scheduler.next(pcpu.index, hv.now)
         if chosen is not None:
             self.assign(hv, pcpu, chosen)  # type: ignore[arg-type]
+
+
+def kick(vcpu: Vcpu) -> None:
+    """Make a vCPU that is running leave its guest at once."""
+    if vcpu.state is VcpuStatus.RUNNING:
+        vcpu.kick = KICK

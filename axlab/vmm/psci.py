@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from axlab import events
-from axlab.vmm import stage2, tasks
+from axlab.vmm import stage2, stopping, tasks
 from axlab.vmm.exits import CpuDown, CpuSuspend, CpuUp, FirmwareCall, SystemDown, SystemReset
 from axlab.vmm.lifecycle import StopReason
 from axlab.vmm.vcpu import Power
@@ -128,14 +128,14 @@ def system_off(hv: Hypervisor, vm: Vm, vcpu: Vcpu, exit: SystemDown) -> None:
     """The guest powers itself off."""
     hv.log("warn", f"VM[{vm.id}] VCpu[{vcpu.id}] system shutdown", vm)
     report(hv, vm, vcpu, "SYSTEM_OFF", ())
-    hv.begin_stop(vm, StopReason.GUEST_POWER_OFF)
+    stopping.begin_stop(hv, vm, StopReason.GUEST_POWER_OFF)
 
 
 def system_reset(hv: Hypervisor, vm: Vm, vcpu: Vcpu, exit: SystemReset) -> None:
     """The guest starts itself again."""
     hv.log("warn", f"VM[{vm.id}] VCpu[{vcpu.id}] system reset", vm)
     report(hv, vm, vcpu, "SYSTEM_RESET", ())
-    hv.begin_stop(vm, StopReason.GUEST_RESET)
+    stopping.begin_stop(hv, vm, StopReason.GUEST_RESET)
 
 
 # The functions that only return something

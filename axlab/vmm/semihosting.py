@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from axlab.machine import semihosting
 from axlab.machine.semihosting import Heap
-from axlab.vmm import virtual_devices
+from axlab.vmm import stopping, virtual_devices
 from axlab.vmm.exits import Semihosting
 from axlab.vmm.host_memory import round_up
 from axlab.vmm.lifecycle import StopReason
@@ -23,9 +23,9 @@ def call(hv: Hypervisor, vm: Vm, vcpu: Vcpu, exit: Semihosting) -> None:
     if request.output:
         virtual_devices.printed(hv, vm, request.output)
     if request.exit_code == 0:
-        hv.begin_stop(vm, StopReason.GUEST_POWER_OFF)
+        stopping.begin_stop(hv, vm, StopReason.GUEST_POWER_OFF)
     elif request.exit_code is not None:
-        hv.fail(vm, vcpu, f"the guest ended with exit code {request.exit_code}")
+        stopping.fail(hv, vm, vcpu, f"the guest ended with exit code {request.exit_code}")
 
 
 def heap(vm: Vm) -> Heap:

@@ -6,7 +6,7 @@ Other devices of the board are mapped: the guest reaches them without an exit, t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from axlab import events
@@ -22,6 +22,7 @@ from axlab.machine.rtc import Pl031
 from axlab.machine.uart import Pl011
 from axlab.units import PAGE_SIZE
 from axlab.vmm import stage2
+from axlab.vmm.ownership import SHARED
 from axlab.vmm.passthrough import Granted, gic_frames
 from axlab.vmm.virtual_gic import VirtualGic
 
@@ -229,6 +230,18 @@ def attach_granted(hv: Hypervisor, vm: Vm, devices: VirtualDevices, grant: Grant
     size = -(-(grant.gpa + place.size) // PAGE_SIZE) * PAGE_SIZE - first
     vm.stage2.map(first, place.base // PAGE_SIZE * PAGE_SIZE, size, stage2.READ | stage2.WRITE | stage2.DEVICE)
     devices.passed.append(claim)
+
+
+def renew_board_devices(hv: Hypervisor, vm: Vm) -> None:
+    """The devices that a VM takes over are as after power-on; flash keeps its array."""
+    given = {grant.region.name: grant.region for grant in vm.granted if grant.region.kind not in SHARED}
+    for index, claim in enumerate(hv.board.bus.claims):
+        if isinstance(claim.device, Flash) and claim.name in given:
+            claim.device.mode, claim.device.expected = "array", ""
+        elif claim.name in given:
+            device = hv.board.build(given[claim.name])
+            assert device is not None
+            hv.board.bus.claims[index] = replace(claim, device=device)
 
 
 def shares_page(vm: Vm, grant: Granted, board: list[Region]) -> bool:

@@ -68,8 +68,7 @@ class Vm:
     """One VM. `reason` says why it is Stopped or Failed; `fault` what its guest did; `folder` has its log.
 
     `stopping_for` is why it leaves Running. `grace` is not 0 while the guest was asked, by its power
-    button, to power itself off, and still may (the timeline's event that ends this). `fresh`: nothing
-    of it has run since its RAM was loaded. Times are virtual ns.
+    button, to power itself off, and still may (the timeline's event that ends this). Times are virtual ns.
     """
 
     config: VmConfig
@@ -91,7 +90,6 @@ class Vm:
     suspended_at: int = 0
     stopping_for: StopReason | None = None
     grace: int = 0
-    fresh: bool = False
 
     @property
     def id(self) -> int:

@@ -1,7 +1,7 @@
 """The command line: `axlab run | shell | asm | disasm | config | fetch | doctor | notebook`.
 
-Exit status: 0 done, 1 it ran and something failed, 2 wrong usage or files, 130 interrupted. What is
-imported is imported by the subcommand that needs it.
+Exit status: 0 done, 1 it ran and something failed, 2 wrong usage or files, 70 a defect of AxLab, 130
+interrupted. What is imported is imported by the subcommand that needs it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from axlab import __version__
 from axlab.errors import AxError
-from axlab.shell.statuses import DONE, FAILED, INTERRUPTED, WRONG
+from axlab.shell.statuses import DEFECT, DONE, FAILED, INTERRUPTED, WRONG
 
 
 @dataclass(frozen=True)
@@ -158,41 +158,27 @@ def declare_disasm(parser: argparse.ArgumentParser) -> None:
 
 
 def run_disasm(arguments: argparse.Namespace) -> int:
-    from axlab.machine.isa.disassembler import disassemble
+    """A file as a listing; words as one line of text for each, as if it stood at address 0."""
+    from axlab.machine.isa.disassembler import disassemble_bytes, disassemble_words
 
     if (arguments.file is None) == (arguments.hex is None):
         raise AxError("name one file, or give words with --hex", usage="Usage: axlab disasm FILE | --hex WORD...")
-    words = binary_words(arguments.file) if arguments.hex is None else hex_words(arguments.hex)
-    place = address(arguments.origin)
-    for word in words:
-        print(f"{place:#010x}: {word:08x}  {disassemble(word, place)}")
-        place += 4
+    if arguments.hex is not None:
+        piped = arguments.hex == ["-"]
+        texts = disassemble_words(sys.stdin if piped else arguments.hex, "<stdin>" if piped else "")
+        sys.stdout.writelines(f"{text}\n" for text in texts)
+        return DONE
+    for place, word, text in disassemble_bytes(read_binary(arguments.file), address(arguments.origin)):
+        print(f"{place:#010x}: {word:08x}  {text}")
     return DONE
 
 
-def binary_words(name: str) -> list[int]:
-    """The words of a flat binary; bytes behind the last whole word are refused."""
+def read_binary(name: str) -> bytes:
+    """A file's bytes, or standard input's for `-`. Raises AxError."""
     try:
-        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
         raise AxError(f"{name}: {(error.strerror or str(error)).lower()}") from None
-    if len(data) % 4:
-        raise AxError(f"{name}: {len(data)} bytes are no whole number of 4-byte instructions")
-    return [int.from_bytes(data[start : start + 4], "little") for start in range(0, len(data), 4)]
-
-
-def hex_words(given: list[str]) -> list[int]:
-    """`d503201f 0x14000000` as numbers."""
-    texts = sys.stdin.read().split() if given == ["-"] else given
-    words = []
-    for text in texts:
-        try:
-            words.append(int(text, 16))
-            if not 0 <= words[-1] < 1 << 32:
-                raise ValueError
-        except ValueError:
-            raise AxError(f"{text!r} is no instruction word; write 8 hexadecimal digits, such as d503201f") from None
-    return words
 
 
 def declare_config(parser: argparse.ArgumentParser) -> None:
@@ -266,7 +252,7 @@ def ask(question: str, default: str) -> str:
 
 def declare_fetch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", nargs="?", help="which guest; without, the list of them")
-    parser.add_argument("--folder", default=".", metavar="DIR", help="where to (default: the current folder)")
+    parser.add_argument("-o", dest="folder", default=".", metavar="DIR", help="where to (default: the current folder)")
 
 
 def run_fetch(arguments: argparse.Namespace) -> int:
@@ -353,3 +339,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("axlab: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except Exception:
+        import traceback
+
+        print("axlab: this is a defect of AxLab, not a mistake of yours; please report it:", file=sys.stderr)
+        traceback.print_exc()
+        return DEFECT

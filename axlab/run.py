@@ -22,6 +22,7 @@ from axlab.shell.commands_create import configuration
 from axlab.shell.literals import unescape_literal
 from axlab.shell.running import GONE, advance
 from axlab.shell.statuses import DONE, FAILED, INTERRUPTED
+from axlab.trace.export import check as check_trace
 from axlab.units import format_duration
 from axlab.vmm.config import ConfigError, VmConfig
 
@@ -304,6 +305,8 @@ def made_lab(configs: list[VmConfig]) -> Lab:
 
 def main(arguments: argparse.Namespace) -> int:
     """`axlab run` with its arguments read. Returns the exit status; raises AxError for wrong files."""
+    if arguments.trace:
+        check_trace(Path(arguments.trace))
     configs = read_configs(arguments.targets)
     lab = made_lab(configs)
     level = arguments.trace_level or ("events" if arguments.trace or arguments.fingerprint else "off")

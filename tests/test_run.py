@@ -156,6 +156,11 @@ def test_wrong_files_give_2_and_no_traceback(
     assert err.startswith(message.replace("{dir}", str(tmp_path)))
 
 
+def test_a_trace_that_could_not_be_written_is_refused_before_the_run(capfdbinary: Capture, tmp_path: Path) -> None:
+    status, out, err = run(capfdbinary, "demo", "--trace", str(tmp_path / "trace.xyz"))
+    assert (status, out) == (2, b"") and "a trace is not written as .xyz" in err
+
+
 def test_all_wrong_files_are_named_at_once(capfdbinary: Capture, tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("[base]\nid = x\n")
     status, _, err = run(capfdbinary, str(tmp_path / "bad.toml"), "nowhere.toml")
@@ -168,6 +173,28 @@ def test_wrong_usage_gives_2(capfdbinary: Capture, arguments: list[str]) -> None
         main(["run", *arguments])
     assert caught.value.code == 2
     assert b"usage: axlab run" in capfdbinary.readouterr().err
+
+
+@pytest.mark.slow
+def test_debians_u_boot_answers_at_its_prompt(
+    capfdbinary: Capture, tmp_path: Path, needs: Callable[[str, str], str]
+) -> None:
+    """A real boot loader, unmodified: 37 million instructions to its prompt and one command."""
+    image = needs("/usr/lib/u-boot/qemu_arm64/u-boot.bin", "u-boot-qemu")
+    source = tmp_path / "u-boot.toml"
+    assert main(["config", "new", "--kind", "u-boot", "--image", image, "--yes", "-o", str(source)]) == 0
+    capfdbinary.readouterr()
+    script = ["--expect", "Hit any key", "--send", " ", "--expect", "=> ", "--send", r"version\n"]
+    status, out, err = run(capfdbinary, str(source), *script, "--expect", "aarch64-linux-gnu-gcc", "--for", "60s")
+    assert (status, err) == (0, "")
+    assert b"U-Boot 2023.01" in out
+
+
+@pytest.mark.slow
+def test_a_defect_is_called_one(capfdbinary: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("axlab.run.drive", lambda *_: 1 // 0)
+    status, _, err = run(capfdbinary, "demo")
+    assert status == 70 and "this is a defect of AxLab" in err and "ZeroDivisionError" in err
 
 
 def axlab(*arguments: str, **more: object) -> subprocess.Popen[bytes]:

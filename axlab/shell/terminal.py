@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +138,10 @@ class Terminal:
             result = self.shell.execute(line, self.show)
         except AxError as error:
             say_error(error, self.printer)
+            return None
+        except Exception:  # a defect of AxLab ends a command, not the person's session
+            print("This is a defect of AxLab, not a mistake of yours; please report it:", file=sys.stderr)
+            traceback.print_exc()
             return None
         self.printer.end_line()
         if isinstance(result, ClearResult):

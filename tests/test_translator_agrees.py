@@ -17,7 +17,7 @@ from axlab.machine.traps import Trap
 
 pytestmark = pytest.mark.slow
 
-PROGRAMS = 2_000
+PROGRAMS = 1_000
 ROWS = list(load_table().rows.values())
 FREQUENT = [row for row in ROWS if row.chapter == "C6.2" and row.name not in ("ERET", "HLT", "UDF", "SMC", "DRPS")]
 ENDLESS = {"BR", "BLR", "RET"}  # their targets are registers: aimed separately

@@ -326,6 +326,15 @@ def test_what_is_typed_waits_until_the_guest_takes_it() -> None:
     assert vm.console.pending == b""
 
 
+def test_what_is_typed_before_the_start_waits_for_the_guest() -> None:
+    hv = hypervisor()
+    vm = hv.create(config(ECHOES))
+    hv.console_input(vm, b"early")
+    hv.start(vm)
+    hv.advance(5 * MS)
+    assert vm.console.output == b"early"
+
+
 def test_an_emulated_console_is_where_the_configuration_says() -> None:
     source = "ldr x1, =0x0c000000\n mov w2, #'x'\n str w2, [x1]\n" + POWERS_OFF
     hv, vm = started(source, passed=(), mode="emulated", emulated=(("uart", 0x0C00_0000, 0x1000, 33, 2),))
@@ -453,7 +462,8 @@ vectors: .space 0x280
 
 
 def test_a_device_that_changes_its_owner_begins_anew() -> None:
-    source = "ldr x1, =0x09030000\n ldr w2, [x1, #0x410]\n mov w3, #8\n str w3, [x1, #0x410]\n" + report("x2") + POWERS_OFF
+    source = "ldr x1, =0x09030000\n ldr w2, [x1, #0x410]\n mov w3, #8\n str w3, [x1, #0x410]\n"
+    source += report("x2") + POWERS_OFF
     hv = hypervisor()
     for vm_id in range(2):
         vm = hv.create(config(source, vm_id=vm_id, passed=("/",)))

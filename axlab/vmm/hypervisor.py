@@ -104,6 +104,7 @@ class Hypervisor:
         building.begin_time(self, vm)
         self.set_state(vm, VmStatus.RUNNING)
         self.running_vms += 1  # before the first vCPU may run: a guest can power off at once
+        virtual_devices.console_input(self, vm)
         tasks.wake(self, primary)
 
     def stop(self, vm: Vm, force: bool = False) -> None:
@@ -202,7 +203,7 @@ class Hypervisor:
         vm.console.pending += data
         if self.events.observers:
             self.events.emit(events.Console(self.now, vm.id, data, "input"))
-        if vm.devices.uarts:
+        if vm.on_vcpus:
             virtual_devices.console_input(self, vm)
 
     def set_affinity(self, vcpu: Vcpu, mask: int | None) -> None:

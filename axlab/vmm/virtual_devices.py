@@ -134,7 +134,9 @@ def console_output(hv: Hypervisor, vm: Vm, claim: Claim) -> None:
 
 
 def console_input(hv: Hypervisor, vm: Vm) -> None:
-    """Something was typed: give the first UART what it has room for."""
+    """Something was typed, perhaps before the start: give the first UART what it has room for."""
+    if not vm.devices.uarts or not vm.console.pending:
+        return
     claim = vm.devices.uarts[0]
     assert isinstance(claim.device, Pl011)
     vm.console.feed(claim.device)

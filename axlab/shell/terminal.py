@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from axlab.shell.shell import Shell
 
 HISTORY_FILE = ".axlab_history"
-STEP = 5 * TIME_UNITS["ms"]  # of virtual time between two looks at the keyboard
-PATIENCE = 0.02  # seconds that one step may really take
-LAG = 0.25  # seconds behind the wall clock after which the guests no longer try to catch up
+PATIENCE = 0.02  # seconds that the machine may run between two looks at the keyboard
+STILL = 0.3  # seconds after which a line that has no end yet is shown above the prompt
+LAG = 100 * TIME_UNITS["ms"]  # of virtual time behind the wall clock, beyond which the guests do not try to catch up
 LEAVE = Keys.ControlSquareClose
 
 
@@ -57,10 +57,11 @@ class Pace:
     def goal(self, now: int) -> int:
         """The virtual time that is due; a machine that is too slow is forgiven its lag."""
         due = self.began + int((time.monotonic() - self.wall) * TIME_UNITS["s"])
-        if due - now > LAG * TIME_UNITS["s"] or due < now:
+        if due < now:  # a command ran ahead
             self.restart(now)
-            return now + STEP if due > now else now
-        return min(due, now + STEP)
+        elif due > now + LAG:
+            self.began -= due - now - LAG
+        return min(max(due, now), now + LAG)
 
 
 class Words(Completer):
@@ -82,7 +83,7 @@ class Terminal:
         self.shell = shell
         self.printer = Printer(sys.stdout, colour="NO_COLOR" not in os.environ)
         self.waiting: list[tuple[int, bytes]] = []  # console output that is not shown yet
-        self.lines: dict[int, bytes] = {}  # of each VM the line that it has not ended
+        self.lines: dict[int, tuple[bytes, float]] = {}  # of each VM the line that it has not ended, and since when
         self.attached = -1
 
     def run(self) -> int:
@@ -161,16 +162,14 @@ class Terminal:
         hypervisor = self.shell.lab.hypervisor
         pace = Pace(hypervisor.now)
         while True:
-            if hypervisor.running_vms:
-                until, began = pace.goal(hypervisor.now), time.monotonic()
-                if until > hypervisor.now:
-                    why = hypervisor.advance(until, stop=lambda began=began: time.monotonic() - began > PATIENCE)
-                    if why == "idle":
-                        pace.restart(hypervisor.now)
-            else:
+            until, began = pace.goal(hypervisor.now), time.monotonic()
+            why = "idle"
+            if hypervisor.running_vms and until > hypervisor.now:
+                why = hypervisor.advance(until, stop=lambda began=began: time.monotonic() - began > PATIENCE)
+            if why == "idle":
                 pace.restart(hypervisor.now)
             self.print_waiting()
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.001 if why == "stop" else 0.01)
 
     def print_waiting(self) -> None:
         """Show console output: of the attached VM as it is, of others line by line behind their names."""
@@ -181,13 +180,16 @@ class Terminal:
         if self.attached >= 0:
             write_through(fresh.get(self.attached, b""))
             return
+        now = time.monotonic()
         for number in {*fresh, *self.lines}:
-            line = self.lines.pop(number, b"") + fresh.get(number, b"")
-            end = line.rfind(b"\n") + 1 if number in fresh else len(line)  # a line that stands still is shown, too
+            line, since = self.lines.pop(number, (b"", now))
+            since = now if number in fresh else since
+            line += fresh.get(number, b"")
+            end = len(line) if now - since > STILL else line.rfind(b"\n") + 1
             if line[:end]:
                 self.printer(render.Console(self.name(number), line[:end]))
             if line[end:]:
-                self.lines[number] = line[end:]
+                self.lines[number] = line[end:], since
 
     def name(self, number: int) -> str:
         """What stands before the lines of a VM: its name, where there are several."""

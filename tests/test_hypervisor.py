@@ -250,6 +250,25 @@ def test_an_injected_interrupt_arrives(wait: str) -> None:
     assert (vm.state, reported(vm)) == ("Stopped", [20])
 
 
+def test_typing_wakes_a_guest_that_sleeps_until_its_uart_interrupts() -> None:
+    unmask = "ldr x1, =0x09000000\n mov w2, #0x10\n str w2, [x1, #0x38]\n"
+    hv, vm = started(handler(set_up=unmask, on_interrupt="ldr x1, =0x09000000\n ldr w11, [x1]"))
+    assert hv.advance(MS) == "idle"
+    hv.console_input(vm, b"k")
+    hv.advance(hv.now + MS)
+    assert (vm.state, reported(vm, 2)) == ("Stopped", [33, ord("k")])
+
+
+def test_the_alarm_of_the_real_time_clock_wakes_its_owner() -> None:
+    alarm = "ldr x1, =0x09010000\n ldr w2, [x1]\n add w2, w2, #2\n str w2, [x1, #4]\n"
+    alarm += "mov w2, #1\n str w2, [x1, #0x10]\n"
+    hv, vm = started(handler(set_up=alarm), passed=("/",))
+    hv.advance(1_900 * MS)
+    assert vm.state == "Running"
+    hv.advance(2_100 * MS)
+    assert (vm.state, reported(vm)) == ("Stopped", [34])
+
+
 def test_an_interrupt_that_is_none_is_refused() -> None:
     hv, vm = started(SPINS)
     with pytest.raises(AxError, match=r"^VM\[0\] has no VCpu\[1\]; it has 0 to 0$"):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from axlab.vmm.vm import Vm
 
 CONSOLE, DUMMY = 0x02, 0x00  # types of emu_devices
+ELSEWHERE = (0x01, 0x20, 0x21, 0x22, 0x0A)  # the interrupt controller's frames; the range of IVC channels
 
 WINDOW = 1 << 41
 """Host physical addresses from here on, beyond all the board has, stand for the VM's virtual devices: `HostBus`."""
@@ -171,6 +172,8 @@ def build(hv: Hypervisor, vm: Vm, cpus: list[Cpu], host_bus: HostBus) -> Virtual
             attach_uart(devices, Claim(emulated.name, emulated.base, emulated.length, Pl011(), emulated.irq))
         elif emulated.type == DUMMY:
             devices.bus.attach(Claim(emulated.name, emulated.base, emulated.length, Dummy()))
+        elif emulated.type not in ELSEWHERE:
+            hv.log("warn", f"Emulated device {emulated.name}'s type {emulated.type:#x} is not supported yet", vm)
     for grant in vm.granted:
         attach_granted(hv, vm, devices, grant)
     return devices

@@ -208,3 +208,11 @@ def test_the_commands_are_those_of_the_document_and_ours() -> None:
     assert {f"vm {word}" for word in (vm + " walk log config clone").split()} <= names
     assert set("help exit quit history clear log source echo ls cat mkdir rm cp mv touch pwd cd uname".split()) <= names
     assert {"vcpu list", "vcpu show", "vcpu pin", "machine show", "machine irqs"} <= names
+
+
+def test_the_example_of_the_documentation_runs() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "shell.md").read_text(encoding="utf-8")
+    code = text.partition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(compile(code, "docs/shell.md", "exec"), names)
+    assert names["lab"].shell("demo greet world -l").text() == "Hello WORLD"

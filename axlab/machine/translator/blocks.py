@@ -17,6 +17,7 @@ from axlab.machine.isa import bits
 from axlab.machine.isa.condition_codes import HOLDS
 from axlab.machine.tlb import INDEX
 from axlab.machine.translator import flags
+from axlab.machine.translator.facts import Facts
 from axlab.machine.translator.records import Record
 from axlab.machine.translator.templates import RowTemplates
 
@@ -63,8 +64,9 @@ class Writer:
     lines: list[str] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     kind: str = ""
+    right: str = "FB"  # its second operand: a number, or FB
     unread: int = -1  # where the flags were set last, while nothing can have seen them
-    sp_checked: bool = False
+    facts: Facts = field(default_factory=Facts)
     loops: bool = False
 
     def instruction(self, records: list[Record], texts: tuple[str, ...]) -> bool:
@@ -82,17 +84,19 @@ class Writer:
     def answer(self, match: re.Match[str]) -> str:
         if match[1] == "C":
             return flags.carry(self.kind)
-        return f"({flags.condition(int(match[1]), self.kind)})"
+        return f"({flags.condition(int(match[1]), self.kind, self.right)})"
 
     def record(self, record: Record, texts: tuple[str, ...], indent: str) -> bool:
         """Add a record; False where it ends the block."""
-        mine = [texts[place] for place in record.places]
+        mine = [self.facts.improve(texts[place]) for place in record.places]
         if record.kind in ("line", "memory"):
             if record.kind == "memory":
                 self.unread = -1
             self.put(indent, mine[0])
-            if mine[0].startswith("sp="):
-                self.sp_checked = self.sp_checked and keeps_alignment(mine[0])
+            if indent:
+                self.facts.forget(mine[0].partition("=")[0])
+            else:
+                self.facts.learn(mine[0], record.name == "narrow")
         elif record.kind == "flags":
             self.set_flags(record.name, mine, indent)
         elif record.kind == "if":
@@ -111,9 +115,10 @@ class Writer:
         self.put("", f"call({word},{address},{self.count})")
         self.count += 1
         self.kind = ""
-        self.sp_checked = False
+        self.facts.forget_all()
 
     def set_flags(self, kind: str, operands: list[str], indent: str) -> None:
+        self.right = operands[1] if operands[1].isdigit() else "FB"
         line = f"FA={operands[0]};FB={operands[1]};FK={flags.KINDS[kind]}"
         if kind == "nzcv" or kind.startswith("logic"):
             line = f"FA={operands[0]};FK={flags.KINDS[kind]}"
@@ -143,17 +148,18 @@ class Writer:
             self.put(indent, " pass")
 
     def check_sp(self, indent: str) -> None:
-        if not self.sp_checked:
+        if "sp" not in self.facts.aligned:
             self.unread = -1
             self.put(indent, "if sp&15:raise KeyError")
-            self.sp_checked = not indent
+            if not indent:
+                self.facts.aligned.add("sp")
 
     def leave(self, kind: str, target: str, indent: str) -> None:
         """Leave the block for another, or for its own beginning."""
         self.unread = -1
         if kind == "jump":
-            self.put(indent, f"t={target};b-={self.count}")
-            self.put(indent, "return F[t]")
+            self.put(indent, f"b-={self.count}")
+            self.put(indent, f"return F[{target}]")
         elif int(target) == self.pc:
             self.loops = True
             self.put(indent, f"b-={self.count}")
@@ -184,12 +190,6 @@ class Writer:
         lines = tuple(start + skipped for start in self.starts)
         jumps = frozenset(n + skipped for n, line in enumerate(self.lines) if "return F[" in line)
         return Block(self.pc, self.count, code, lines, jumps, source)
-
-
-def keeps_alignment(line: str) -> bool:
-    """Whether an assignment adds a multiple of 16 to the stack pointer."""
-    match = re.fullmatch(r"sp=\(\(sp([+-])-?(\d+)\)&18446744073709551615\)", line)
-    return match is not None and int(match[2]) % 16 == 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,15 +28,18 @@ CONDITIONS: dict[str, dict[int, str]] = {
 }  # fmt: skip
 
 
-def condition(cond: int, kind: str) -> str:
-    """Python that is true if condition `cond` holds; `kind` is the last operation, empty where it is not known."""
+def condition(cond: int, kind: str, right: str = "FB") -> str:
+    """Python that is true if condition `cond` holds after operation `kind`, empty where it is not known.
+
+    `right` is its second operand: FB, or a number, with which Python computes when it compiles.
+    """
     if cond >= 14:
         return "1"
     known = CONDITIONS.get(kind[:-2], {}).get(cond)
     if known is None:
         return f"HOLDS[{cond}]>>nzcv_of(FK,FA,FB)&1"
     mask = M[kind[-2:]]
-    return known.format(s=(mask + 1) >> 1, m=mask)
+    return known.format(s=(mask + 1) >> 1, m=mask).replace("FB", right)
 
 
 def carry(kind: str) -> str:

@@ -16,13 +16,13 @@ from typing import Any
 
 from axlab.machine.translator import primitives
 from axlab.machine.translator.records import Record
-from axlab.machine.translator.values import NeedsKnown, Unfoldable, Value, combine, masked, number, text, union
+from axlab.machine.translator.values import M32, NeedsKnown, Unfoldable, Value, combine, masked, number, text, union
 
 OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.LShift: "<<", ast.RShift: ">>",
     ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^",
 }  # fmt: skip
-NEUTRAL_ZERO = ("+", "-", "|", "^", "<<", ">>")
+NEUTRAL_ZERO = ("+", "-", "|", "^")
 COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
 }  # fmt: skip
@@ -141,7 +141,8 @@ class Folder:
         """Put text into a local variable of the block's function."""
         self.temporaries += 1
         variable = f"{name}_{self.temporaries}"
-        self.records.append(Record("memory" if value.effects == "memory" else "line", [f"{variable}={value.text}"]))
+        kind = "memory" if value.effects == "memory" else "line"
+        self.records.append(Record(kind, [f"{variable}={value.text}"], "narrow" if value.fits(M32) else ""))
         return text(variable, value.low, value.high)
 
     def keep_aliases(self, rest: list[ast.stmt], env: dict[str, Value], written: str) -> None:
@@ -224,7 +225,10 @@ class Folder:
         raise Unfoldable(f"the name {name}")
 
     def combine(self, operator: str, a: Value, b: Value) -> Value:
-        """As `values.combine`; an operand that does nothing when it is zero makes that a part of the shape."""
+        """As `values.combine`. How far something is shifted is a part of the shape, because it bounds the result;
+        so is whether an operand is a zero that does nothing."""
+        if b.kind == "hole" and operator in ("<<", ">>"):
+            b = number(self.decide(b))
         if b.kind == "hole" and a.kind == "text" and operator in NEUTRAL_ZERO:
             b = number(0) if self.decide(Value("hole", f"({b.text})==0")) else b
         return self.ask(combine(operator, a, b))
@@ -297,12 +301,20 @@ class Folder:
         return Value(kind, f"{name}({inside})", low, high, effects)
 
     def inline(self, function: Callable[..., Any], args: list[Value]) -> Value:
-        """The value of a helper whose body is read with these arguments."""
+        """The value of a helper whose body is read with these arguments; those that it repeats go into variables."""
+        start = len(self.records)
+        result = self.body_of(function, args)
+        written = result.text + "".join(record.texts[0] for record in self.records[start:])
+        repeated = [i for i, value in enumerate(args) if not value.simple and written.count(value.text) > 1]
+        if not repeated:
+            return result
+        del self.records[start:]
+        return self.body_of(function, [self.temporary(v) if i in repeated else v for i, v in enumerate(args)])
+
+    def body_of(self, function: Callable[..., Any], args: list[Value]) -> Value:
+        """What a function returns."""
         tree = parsed(function)
-        env = {}
-        for parameter, value in zip(tree.args.args, args, strict=True):
-            simple = value.simple or uses(tree.body, parameter.arg)[0] == 1
-            env[parameter.arg] = value if simple else self.temporary(value)
+        env = {parameter.arg: value for parameter, value in zip(tree.args.args, args, strict=True)}
         result = self.block(tree.body, env, function.__globals__)
         if result is None:
             raise Unfoldable(f"{function.__name__} returns nothing")

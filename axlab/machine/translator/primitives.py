@@ -62,7 +62,8 @@ def set_sp_or_x(folder: Folder, n: Value, sf: Value, value: Value) -> str:
 
 
 def write(folder: Folder, name: str, value: Value) -> str:
-    add(folder, "memory" if value.effects == "memory" else "line", f"{name}={value.run}")
+    kind = "memory" if value.effects == "memory" else "line"
+    folder.records.append(Record(kind, [f"{name}={value.run}"], "narrow" if value.fits(M32) else ""))
     return name
 
 

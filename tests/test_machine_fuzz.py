@@ -97,7 +97,7 @@ def random_code(rng: random.Random) -> bytes:
 
 
 def run_somehow(cpu: Cpu, rng: random.Random, instructions: int) -> None:
-    """Run under a hypervisor that skips what trapped, injects an exception, or gives up where nothing can be fetched."""
+    """Run under a hypervisor that skips what trapped, injects an exception, or gives up where no fetch works."""
     end = cpu.executed + instructions
     while cpu.executed < end:
         trap = cpu.run(end - cpu.executed)

@@ -50,9 +50,9 @@ def test_only_vms_that_fit_the_command_are_proposed(lab: Lab, line: str, expecte
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("vm start --", ["--detach", "--force", "--help"]),
+        ("vm start --", ["--for", "--detach", "--force", "--help"]),
         ("vm start 0 --de", ["--detach"]),
-        ("vm start --detach --", ["--force", "--help"]),
+        ("vm start --detach --", ["--for", "--force", "--help"]),
         ("vm list --format ", ["table", "json"]),
         ("vm list --format=j", ["--format=json"]),
         ("vm list -f t", ["table"]),

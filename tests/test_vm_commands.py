@@ -90,6 +90,13 @@ def test_start_ends_when_nothing_can_wake_the_guest() -> None:
     assert lab.now < 1_000_000
 
 
+def test_a_foreground_run_has_a_limit() -> None:
+    lab = lab_with(SPINS)
+    assert said(lab.shell("vm start 0 --for 2ms"))[1] == "ℹ 2 ms of virtual time have passed; 'vm run' goes on"
+    assert lab.now == 2_000_000
+    assert said(Lab().shell("vm start")) == ["Started 0 VM(s)"]
+
+
 def test_start_detached_takes_no_time() -> None:
     lab = lab_with(SPINS)
     result = lab.shell("vm start 0 --detach")

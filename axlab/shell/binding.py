@@ -44,7 +44,8 @@ def bind(tree: CommandTree, line: CommandLine, lab: Any = None) -> Invocation:
     if node.command is None:
         unknown = next((word for word in words if word.text not in ("--help", "-h")), None)
         if unknown:
-            raise line.error(f"unknown option {unknown.text} of {node.name}", unknown, f"Usage: {node.usage}")
+            where = f" of {node.name}" if node.path else ""
+            raise line.error(f"unknown option {unknown.text}{where}", unknown, f"Usage: {node.usage}")
         return Invocation(line, node, wants_help=True)
     return _Reader(line, node, node.command).read(words)
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from axlab.errors import AxError
 from axlab.shell import foreground
-from axlab.shell.arguments import VmReference
+from axlab.shell.arguments import Duration, VmReference
 from axlab.shell.context import Context
-from axlab.shell.declaration import Flag, command
+from axlab.shell.declaration import Flag, Option, command
 from axlab.shell.parts import FORCE_STOP, vms
 from axlab.shell.results import Outcome, OutcomesResult, Result
-from axlab.shell.running import GONE, wait_until
+from axlab.shell.running import DEFAULT_LIMIT, GONE, wait_until
 from axlab.shell.selection import Unknown, look_up
 
 SUSPEND_TRIES, STOP_TRIES = 10, 50  # of 100 ms of virtual time each
@@ -27,7 +27,7 @@ def for_each(context: Context, name: str, references: list[VmReference], operati
     """Do `operation` with every VM that is meant; it returns whether it worked, and the verdict if not."""
     outcomes = []
     found = look_up(context.hypervisor, references)
-    if not found:
+    if not found and name != "start":
         context.say("No virtual machines found.")
     for vm in found:
         if isinstance(vm, Unknown):
@@ -77,14 +77,15 @@ def start_unless_skipped(context: Context, vm: Any) -> tuple[bool, str]:
     "vm start",
     "Start virtual machines",
     vms("start", minimum=0, summary="Ids, names, ranges such as 0-3, or all; none: all that can start"),
+    Option("for", Duration(), "Limit of virtual time in the foreground", default=None),
     Flag("detach", "Run in background mode", short="d"),
     Flag("force", "Start also what would be skipped, by stopping it first"),
 )
-def start(context: Context, vms: list[VmReference], detach: bool, force: bool) -> Result:
+def start(context: Context, vms: list[VmReference], for_: int | None, detach: bool, force: bool) -> Result:
     """Start VMs.
 
     Without --detach the machine then runs, and shows their consoles, until every one of them has
-    stopped or sleeps with nothing to wake it, for at most 1 s of virtual time.
+    stopped or sleeps with nothing to wake it, for at most 1 s of virtual time or what --for says.
     """
     every = not vms or any(reference.kind == "all" for reference in vms)
     names = vms or [VmReference("all", "all")]
@@ -96,7 +97,8 @@ def start(context: Context, vms: list[VmReference], detach: bool, force: bool) -
     if detach:
         context.say("VMs started in background mode")
     elif started and not context.shell.live:
-        foreground.run(context, [context.hypervisor.vms.get(number) for number in started])
+        limit = DEFAULT_LIMIT if for_ is None else for_
+        foreground.run(context, [context.hypervisor.vms.get(number) for number in started], limit)
     return result
 
 

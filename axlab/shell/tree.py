@@ -122,7 +122,7 @@ class CommandTree:
         rest = line.words[depth:]
         if rest and node.command is None and not rest[0].text.startswith("-"):
             raise self.unknown(line, rest[0], node, lab)
-        if not node.path:
+        if not node.path and rest[0].text not in ("--help", "-h"):
             raise self.unknown(line, rest[0], node, lab)
         return node, rest
 

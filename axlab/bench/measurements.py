@@ -1,0 +1,142 @@
+"""The table of measurements: a name for the command line, and the function that makes its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+from axlab.bench import boots, engines, others
+from axlab.bench.clock import best, calibration
+from axlab.bench.figures import Figure, LeftOut, at_most, per_second
+from axlab.bench.workloads import WORKLOADS, Workload, available
+
+UNICORN = "the package unicorn (pip install unicorn)"
+SLEEPERS = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to measure: the best of `repeat` runs; `linux` is the folder of a kernel that was fetched."""
+
+    repeat: int = 1
+    linux: Path | None = None
+
+
+Result = Figure | LeftOut
+Measurement = Callable[[Settings], Iterator[Result]]
+
+
+def mean(values: list[float]) -> float:
+    """The geometric mean."""
+    return float(prod(values) ** (1 / len(values)))
+
+
+def fastest(repeat: int, workload: Workload, run: Callable[[Workload], engines.Run]) -> engines.Run:
+    """The run that took the least time."""
+    return min((run(workload) for _ in range(repeat)), key=lambda done: done.seconds)
+
+
+def machine(settings: Settings) -> Iterator[Result]:
+    """What the figures are to be seen in relation to."""
+    yield Figure("an addition with a mask, in a plain loop", calibration(), "ns")
+
+
+def workloads(settings: Settings) -> Iterator[Result]:
+    """Plain speed, on a CPU alone and, for comparison, on Unicorn."""
+    rates, others = [], []
+    for workload in WORKLOADS:
+        if workload.missing:
+            yield LeftOut(workload.name, f"the Debian package {workload.missing}")
+            continue
+        run = fastest(settings.repeat, workload, engines.run_bare)
+        rates.append(run.rate)
+        yield per_second(workload.name, run.rate)
+        if engines.has_unicorn():
+            time = best(settings.repeat, lambda: engines.run_unicorn(workload))  # noqa: B023
+            others.append(run.instructions / time / 1e6)
+    yield per_second(f"{len(rates)} workloads", mean(rates), 22)
+    if not others:
+        yield LeftOut("Unicorn", UNICORN)
+        return
+    yield per_second(f"{len(rates)} workloads on Unicorn, no hook", mean(others))
+    yield at_most("Unicorn's speed, as a multiple of ours", mean(others) / mean(rates), "x", 750 / 22)
+
+
+def hooks(settings: Settings) -> Iterator[Result]:
+    """Unicorn with a hook in Python, which is what a trace costs there."""
+    if not engines.has_unicorn():
+        yield LeftOut("Unicorn with hooks", UNICORN)
+        return
+    for trace in ("block", "instruction"):
+        rates = []
+        for workload in available():
+            count = engines.run_bare(workload).instructions
+            rates.append(count / best(settings.repeat, lambda: engines.run_unicorn(workload, trace)) / 1e6)  # noqa: B023
+        yield per_second(f"{len(rates)} workloads on Unicorn, every {trace} recorded", mean(rates))
+
+
+def stage2(settings: Settings) -> Iterator[Result]:
+    """What a VM costs: the same programs under the hypervisor, with stage 2 and a tick every 10 ms."""
+    costs = []
+    for workload in available():
+        pairs = [(engines.run_bare(workload), engines.run_under_hypervisor(workload)) for _ in range(settings.repeat)]
+        costs.append(min(vm.seconds for _, vm in pairs) / min(bare.seconds for bare, _ in pairs))
+    yield at_most("cost of the hypervisor and stage 2", (mean(costs) - 1) * 100, "%", 3)
+
+
+def u_boot(settings: Settings) -> Iterator[Result]:
+    """A boot loader, most of whose code runs once."""
+    if not boots.U_BOOT.exists():
+        yield LeftOut("U-Boot", "the Debian package u-boot-qemu")
+        return
+    boot = min((boots.boot_u_boot() for _ in range(settings.repeat)), key=lambda done: done.seconds)
+    yield at_most("U-Boot to its prompt", boot.seconds, "s", 2)
+    yield per_second("U-Boot, instructions", boot.instructions / boot.seconds / 1e6)
+
+
+def linux(settings: Settings) -> Iterator[Result]:
+    """Debian's kernel, which runs 400,000 different instructions on its way to userspace."""
+    if settings.linux is None:
+        yield LeftOut("Linux", "--linux FOLDER of a kernel (axlab fetch debian-kernel --folder FOLDER)")
+        return
+    boot = boots.boot_linux_alone(settings.linux)
+    yield at_most("Linux to userspace and power-off", boot.seconds, "s", 45)
+    yield per_second("Linux, instructions", boot.instructions / boot.seconds / 1e6)
+    if boot.peak:
+        yield at_most("Linux, memory beyond the guest's", (boot.peak - boot.touched) / 2**20, "MB", 300)
+
+
+def sleepers(settings: Settings) -> Iterator[Result]:
+    """Whether VMs that sleep cost anything."""
+    pairs = [(others.beside_sleepers(0), others.beside_sleepers(SLEEPERS)) for _ in range(settings.repeat)]
+    alone, beside = min(alone for alone, _ in pairs), min(beside for _, beside in pairs)
+    yield at_most(f"{SLEEPERS} sleeping VMs beside one that computes", (beside / alone - 1) * 100, "% slower", 5)
+
+
+def smp(settings: Settings) -> Iterator[Result]:
+    """vCPUs that spin on a lock, in slices of 1,000 instructions."""
+    for vcpus in (1, 2):
+        run = min((others.share_a_lock(vcpus) for _ in range(settings.repeat)), key=lambda done: done.seconds)
+        yield per_second(f"{vcpus} vCPU{'s' * (vcpus > 1)} and a lock", run.rate)
+
+
+def answers(settings: Settings) -> Iterator[Result]:
+    """How soon AxLab is there, and answers."""
+    yield at_most("import axlab", others.importing("") * 1000, "ms", 150)
+    yield at_most("import axlab; axlab.Lab", others.importing("; axlab.Lab") * 1000, "ms", 150)
+    yield at_most(f"vm list with {others.LISTED} VMs", best(settings.repeat, others.listing) * 1000, "ms", 1)
+
+
+MEASUREMENTS: dict[str, Measurement] = {
+    "machine": machine,
+    "workloads": workloads,
+    "stage2": stage2,
+    "hooks": hooks,
+    "u-boot": u_boot,
+    "linux": linux,
+    "sleepers": sleepers,
+    "smp": smp,
+    "answers": answers,
+}

@@ -33,7 +33,8 @@ MAY_IMPORT |= {
     "lab": ALL | {"lab"},
     "demo": ALL | {"lab"},
     "run": ALL | {"lab", "cli"},
-    "cli": ALL | {"lab", "demo", "run"},
+    "bench": ALL | {"lab"},
+    "cli": ALL | {"lab", "demo", "run", "bench"},
     "__main__": {"cli"},
     "notebook": ALL | {"lab"},
 }
@@ -48,6 +49,7 @@ MAY_USE = {
     "numpy": {"notebook", "trace/frames", "trace/export_arrow"},
     "matplotlib": {"notebook", "trace/figures"},
     "pyarrow": {"trace/export_arrow"},
+    "unicorn": {"bench"},  # measured beside AxLab where it is installed
     "IPython": {"notebook"},
     "traitlets": {"notebook"},
     "ipywidgets": {"notebook"},

@@ -1,0 +1,1 @@
+"""A lab in Jupyter: magics, completion, pictures and charts."""

@@ -130,6 +130,12 @@ def test_a_limit_of_instructions_is_exact(limit: int) -> None:
     assert sum(vcpu.instructions for vcpu in vm.vcpus) - before == limit
 
 
+def test_an_emulated_instruction_counts_as_one() -> None:
+    hv, vm = started("ldr x1, =0x09000fe0\n1: ldp w2, w3, [x1]\n b 1b")
+    assert hv.advance(max_instructions=101) == "instructions"
+    assert (vm.vcpus[0].instructions, vm.exits["MmioOther"]) == (101, 50)
+
+
 def test_the_stop_condition_is_asked_between_exits() -> None:
     hv, vm = started("ldr x1, =0x09000000\n mov w2, #'A'\n strb w2, [x1]\n strb w2, [x1]\n b .")
     assert hv.advance(MS, stop=lambda: bool(vm.console.output)) == "stop"

@@ -1,4 +1,4 @@
-"""The command line: `axlab run | shell | asm | disasm | config | fetch | doctor | notebook`.
+"""The command line: `axlab run | shell | asm | disasm | config | fetch | doctor | bench | notebook`.
 
 Exit status: 0 done, 1 it ran and something failed, 2 wrong usage or files, 70 a defect of AxLab, 130
 interrupted. What is imported is imported by the subcommand that needs it.
@@ -295,6 +295,18 @@ def run_notebook(arguments: argparse.Namespace) -> int:
     return subprocess.call([sys.executable, "-m", "jupyterlab", *which, *arguments.arguments])
 
 
+def declare_bench(parser: argparse.ArgumentParser) -> None:
+    from axlab.bench.command import declare
+
+    declare(parser)
+
+
+def run_bench(arguments: argparse.Namespace) -> int:
+    from axlab.bench.command import main as bench
+
+    return bench(arguments)
+
+
 SUBCOMMANDS = (
     Subcommand("run", "boot guests and stream their consoles", declare_run, run_run),
     Subcommand("shell", "the interactive shell, or a script for it", declare_shell, run_shell),
@@ -303,6 +315,7 @@ SUBCOMMANDS = (
     Subcommand("config", "check configuration files, or write a new one", declare_config, run_config),
     Subcommand("fetch", "get a real guest to run", declare_fetch, run_fetch),
     Subcommand("doctor", "what is installed, what is missing for which feature", declare_doctor, run_doctor),
+    Subcommand("bench", "measure how fast guests run here", declare_bench, run_bench),
     Subcommand("notebook", "open the notebooks in JupyterLab", declare_notebook, run_notebook),
 )
 

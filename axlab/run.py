@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections import deque
@@ -205,6 +206,8 @@ def drive(lab: Lab, script: Script, output: Output, limit: int | None, max_instr
             return Ended(DONE)
         left = None if max_instructions is None else max_instructions - executed(vms)
         if left is not None and left <= 0:
+            if done():
+                return Ended(DONE)
             return Ended(FAILED, f"the limit of {max_instructions} instructions was reached{waiting(script)}")
         span = None if deadline is None else deadline - hypervisor.now
         stop = pause if not done() else taken(vms)
@@ -297,6 +300,32 @@ def write_json(name: str, data: dict[str, Any]) -> None:
         raise AxError(f"{name}: {(error.strerror or str(error)).lower()}") from None
 
 
+def check_place(path: Path) -> None:
+    """Raise AxError where a file could not be written: before a long run, not after it."""
+    folder = path.absolute().parent
+    if path.is_dir():
+        raise AxError(f"{path}: is a directory")
+    if not folder.is_dir():
+        raise AxError(f"{path}: there is no folder {folder}")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise AxError(f"{path}: permission denied")
+
+
+def create_all(lab: Lab, configs: list[VmConfig]) -> list[Any]:
+    """The VMs. Raises AxError that holds what is wrong with each configuration."""
+    vms, problems = [], []
+    for config in configs:
+        try:
+            vms.append(lab.hypervisor.create(config))
+        except ConfigError as error:
+            problems += [str(finding) for finding in error.findings]
+        except AxError as error:
+            problems.append(f"{config.source}: {error}")
+    if problems:
+        raise AxError("\naxlab: ".join(problems))
+    return vms
+
+
 def made_lab(configs: list[VmConfig]) -> Lab:
     """A private lab whose board has the GIC that the guests were configured for."""
     versions = {config.axlab.gic_version for config in configs}
@@ -307,13 +336,15 @@ def main(arguments: argparse.Namespace) -> int:
     """`axlab run` with its arguments read. Returns the exit status; raises AxError for wrong files."""
     if arguments.trace:
         check_trace(Path(arguments.trace))
+    if arguments.stats:
+        check_place(Path(arguments.stats))
     configs = read_configs(arguments.targets)
     lab = made_lab(configs)
     level = arguments.trace_level or ("events" if arguments.trace or arguments.fingerprint else "off")
     lab.trace.recorder.level = level
     if level == "off" and not arguments.fingerprint:
         lab.events.remove(lab.trace.recorder)
-    vms = [lab.hypervisor.create(config) for config in configs]
+    vms = create_all(lab, configs)
     names = {vm.id: vm.name for vm in vms}
     output = Output(sys.stdout.buffer, names)
     script = Script(read_steps(arguments.steps, names), vms[0].id)

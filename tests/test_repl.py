@@ -32,7 +32,10 @@ def test_a_syntax_error_runs_nothing(capsys: Capture) -> None:
     assert not (lab.folder / "made").exists()
 
 
-@pytest.mark.parametrize(("text", "status"), [("exit 7; echo no", 7), ("vm show 7; exit 0", 0), ("quit", 0), ("", 0)])
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [("exit 7; echo no", 7), ("vm show 7; exit 0", 0), ("vm show 7; exit", 1), ("quit", 0), ("", 0)],
+)
 def test_exit_decides_the_status(capsys: Capture, text: str, status: int) -> None:
     assert run_text(Lab().shell, text) == status
     assert "no" not in capsys.readouterr().out.split("\n")
@@ -76,6 +79,13 @@ def test_what_a_command_says_is_shown_while_it_runs() -> None:
     assert render.text(seen) == result.text()
     assert seen[0] == render.Lines(("✓ VM[0] started successfully",))
     assert sum(isinstance(block, render.Console) for block in seen) > 1
+
+
+def test_what_a_sourced_file_says_is_shown_once(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "inner.axs").write_text("echo inner\nls *\n")
+    (tmp_path / "outer.axs").write_text("source inner.axs\necho outer\n")
+    assert run_text(Lab(folder=tmp_path).shell, "source outer.axs") == 1
+    assert capsys.readouterr().out == "inner\n✗ ls: *: no such file or directory\nouter\n"
 
 
 def test_a_printer_continues_a_console_and_ends_its_line() -> None:

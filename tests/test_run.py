@@ -156,9 +156,25 @@ def test_wrong_files_give_2_and_no_traceback(
     assert err.startswith(message.replace("{dir}", str(tmp_path)))
 
 
-def test_a_trace_that_could_not_be_written_is_refused_before_the_run(capfdbinary: Capture, tmp_path: Path) -> None:
-    status, out, err = run(capfdbinary, "demo", "--trace", str(tmp_path / "trace.xyz"))
-    assert (status, out) == (2, b"") and "a trace is not written as .xyz" in err
+@pytest.mark.parametrize(
+    ("option", "name", "why"),
+    [("--trace", "trace.xyz", "a trace is not written as .xyz"), ("--stats", "no/such.json", "there is no folder")],
+)
+def test_a_file_that_could_not_be_written_is_refused_before_the_run(
+    capfdbinary: Capture, tmp_path: Path, option: str, name: str, why: str
+) -> None:
+    status, out, err = run(capfdbinary, "demo", option, str(tmp_path / name))
+    assert (status, out) == (2, b"") and why in err
+
+
+def test_all_that_cannot_be_created_is_named_at_once(
+    capfdbinary: Capture, guest: Callable[..., str], tmp_path: Path
+) -> None:
+    first = guest(SPINS, 0)
+    for name in ("b", "c"):
+        (tmp_path / f"{name}.toml").write_text(toml(SPINS, 0))
+    status, _, err = run(capfdbinary, first, str(tmp_path / "b.toml"), str(tmp_path / "c.toml"))
+    assert status == 2 and "b.toml" in err and "c.toml" in err
 
 
 def test_all_wrong_files_are_named_at_once(capfdbinary: Capture, tmp_path: Path) -> None:

@@ -29,9 +29,9 @@ def lab() -> Lab:
             "Usage: vm <COMMAND> [OPTIONS] [ARGS]",
         ),
         (
-            "vmm list",
-            "vmm list\n"
-            "^^^ unknown command 'vmm'; did you mean vm?\n"
+            "vn list",
+            "vn list\n"
+            "^^ unknown command 'vn'; did you mean vm?\n"
             "Usage: <COMMAND> [OPTIONS] [ARGS]",
         ),
         (

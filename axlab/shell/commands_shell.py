@@ -33,12 +33,12 @@ EXIT_STATUS = Argument("status", Number(0, 255, "CODE"), "Exit status of the pro
 
 @command("exit", "End the shell", EXIT_STATUS)
 def leave(context: Context, status: int | None) -> ExitResult:
-    return ExitResult(status=status or 0)
+    return ExitResult(status=status)
 
 
 @command("quit", "End the shell", EXIT_STATUS)
 def leave_too(context: Context, status: int | None) -> ExitResult:
-    return ExitResult(status=status or 0)
+    return ExitResult(status=status)
 
 
 @dataclass(kw_only=True)

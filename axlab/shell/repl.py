@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from axlab.errors import AxError
 from axlab.shell import render
 from axlab.shell.render import Block
-from axlab.shell.results import exit_status
+from axlab.shell.results import ending
 from axlab.shell.shell import PROMPT
 from axlab.shell.statuses import DONE, FAILED, WRONG
 
@@ -87,9 +87,9 @@ def run_lines(shell: Shell, lines: Iterable[str]) -> int:
             status = WRONG
             continue
         printer.end_line()
-        if (ended := exit_status(result)) is not None:
-            return ended
         status = status or (DONE if result.ok else FAILED)
+        if last := ending(result):
+            return status if last.status is None else last.status
     return status
 
 

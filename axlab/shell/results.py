@@ -77,9 +77,9 @@ class HelpResult(TextResult):
 
 @dataclass(kw_only=True)
 class ExitResult(Result):
-    """The shell is to end with a status."""
+    """The shell is to end. `status` None: with that of the commands before."""
 
-    status: int = 0
+    status: int | None = None
 
 
 @dataclass(kw_only=True)
@@ -96,11 +96,11 @@ class ScriptResult(Result):
         return {"ok": self.ok, "status": self.status, "results": [result.json() for result in self.results]}
 
 
-def exit_status(result: Result) -> int | None:
-    """The status if the result is an `exit`, or a script that ended with one; None where the session goes on."""
+def ending(result: Result) -> ExitResult | None:
+    """The `exit` that a result is, or that a script ended with; None where the session goes on."""
     if isinstance(result, ScriptResult) and result.results:
-        return exit_status(result.results[-1])
-    return result.status if isinstance(result, ExitResult) else None
+        return ending(result.results[-1])
+    return result if isinstance(result, ExitResult) else None
 
 
 @dataclass(kw_only=True)

@@ -16,7 +16,7 @@ from axlab.shell.results import (
     Result,
     ScriptResult,
     TextResult,
-    exit_status,
+    ending,
     shown,
 )
 from axlab.shell.standard import standard_tree
@@ -76,11 +76,12 @@ class Shell:
         results: list[Result] = []
         for invocation in invocations:
             results.append(self.run(invocation, watch))
-            status = exit_status(results[-1])
-            if status is not None:
-                return ScriptResult(results=results, status=status, ok=status == DONE)
+            if ending(results[-1]):
+                break
         ok = all(result.ok for result in results)
-        return ScriptResult(results=results, ok=ok, status=DONE if ok else FAILED)
+        last = ending(results[-1]) if results else None
+        chosen = last.status if last else None
+        return ScriptResult(results=results, ok=ok, status=(DONE if ok else FAILED) if chosen is None else chosen)
 
     def run(self, invocation: Invocation, watch: Watcher | None = None) -> Result:
         """Run one command that was read before."""
@@ -106,7 +107,7 @@ class Shell:
         """Run, and give the watcher all blocks: those said on the way, then those of the result."""
         context = Context(self, watch, invocation.line)
         result = self._run(context, invocation)
-        if watch is not None:
+        if watch is not None and not isinstance(result, ScriptResult):  # a script's commands have shown theirs
             said = {id(block) for block in context.transcript}
             for block in shown(result):
                 if id(block) not in said:

@@ -31,8 +31,9 @@ from axlab.shell import render
 from axlab.shell.commands_console import ConsoleResult
 from axlab.shell.commands_shell import ClearResult
 from axlab.shell.repl import Printer, say_error
-from axlab.shell.results import exit_status
+from axlab.shell.results import ending
 from axlab.shell.shell import PROMPT
+from axlab.shell.statuses import DONE
 from axlab.units import TIME_UNITS
 
 if TYPE_CHECKING:
@@ -149,7 +150,8 @@ class Terminal:
             self.printer.stream.write("\x1b[2J\x1b[H")
         elif isinstance(result, ConsoleResult) and result.interactive and result.ok:
             await self.attach(result)
-        return exit_status(result)
+        last = ending(result)
+        return (last.status or DONE) if last else None
 
     def show(self, block: render.Block) -> None:
         """A block of a command's; the console output in it was observed, too, and is not shown twice."""

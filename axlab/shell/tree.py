@@ -127,8 +127,15 @@ class CommandTree:
         return node, rest
 
     def unknown(self, line: CommandLine, word: Word, node: Node, lab: Any) -> AxError:
-        close = nearest(word.text, list(self.children(node, lab)))
+        known = list(self.children(node, lab))
+        close = nearest(word.text, known) or one_letter_off(word.text, known)
         what = f"unknown command {word.text!r} of {node.name}" if node.path else f"unknown command {word.text!r}"
         return line.error(
             what + (close or f"; 'help{' ' * bool(node.path)}{node.name}' lists them"), word, f"Usage: {node.usage}"
         )
+
+
+def one_letter_off(word: str, known: list[str]) -> str:
+    """`; did you mean X?` for a word of two or three letters, too short for a measure of likeness."""
+    near = [name for name in known if len(name) == len(word) and sum(map(str.__ne__, name, word)) == 1]
+    return f"; did you mean {near[0]}?" if near else ""

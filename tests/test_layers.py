@@ -32,7 +32,7 @@ ALL = set(MAY_IMPORT)
 MAY_IMPORT |= {
     "lab": ALL | {"lab"},
     "demo": ALL | {"lab"},
-    "run": ALL | {"lab", "cli"},
+    "run": ALL | {"lab"},
     "bench": ALL | {"lab"},
     "cli": ALL | {"lab", "demo", "run", "bench"},
     "__main__": {"cli"},

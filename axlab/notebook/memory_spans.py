@@ -14,7 +14,7 @@ from axlab.units import format_memory_size
 MEANINGS = {
     "ram": "RAM, mapped by stage 2",
     "reserved": "RAM, mapped page by page when the guest touches it",
-    "mediated": "device that the hypervisor answers for: every access is an exit",
+    "mediated": "device that the hypervisor answers for: an access is an exit",
     "passthrough": "device of the board, mapped by stage 2: no exits",
     "tables": "stage 2 tables: the mapping itself",
     "other": "RAM and tables of other VMs",
@@ -45,9 +45,13 @@ class Span:
 def guest_spans(vm: Any) -> list[Span]:
     """The guest physical address space of a VM, by address."""
     ram = [
-        Span(f"RAM {rights(region.flags)}", region.gpa, region.size, "reserved")
-        if region.on_demand
-        else Span(f"RAM {rights(region.flags)}", region.gpa, region.size, "ram", region.hpa)
+        Span(
+            f"RAM {rights(region.flags)}",
+            region.gpa,
+            region.size,
+            "reserved" if region.on_demand else "ram",
+            region.hpa,
+        )
         for region in vm.memory_regions
     ]
     mediated = [Span(claim.name, claim.base, claim.size, "mediated") for claim in vm.bus.claims]

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from axlab.errors import AxError, nearest
 from axlab.events import Observers
 from axlab.machine.board import Board
+from axlab.machine.memory_map import RAM_MAX
 from axlab.trace import Trace
-from axlab.units import Nanoseconds, format_duration, parse_duration, parse_size
+from axlab.units import TIME_UNITS, Nanoseconds, format_duration, parse_duration, parse_size
 from axlab.vmm.config import VmConfig, default_config, load_config
 from axlab.vmm.hypervisor import Hypervisor
 from axlab.vmm.vm import Vm
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from axlab.shell.results import Result
     from axlab.shell.shell import Shell
 
+RAM_GRANULE = 1 << 20
+SHORTEST_TICK = TIME_UNITS["us"]
 SETTINGS = {"cpus", "ram", "gic_version", "ns_per_instruction", "scheduler", "boot_delay", "tick"}
 
 
@@ -56,7 +59,7 @@ class Lab:
         self.events.add(self.trace.recorder)
         self.board = Board(
             cpus=_number("cpus", cpus, range(1, 9)),
-            ram=parse_size(ram) if isinstance(ram, str) else ram,
+            ram=_ram(ram),
             gic_version=_number("gic_version", gic_version, range(2, 4)),
         )
         self.hypervisor = Hypervisor(
@@ -64,8 +67,8 @@ class Lab:
             self.events,
             scheduler=scheduler,
             ns_per_instruction=_number("ns_per_instruction", ns_per_instruction, range(1, 1_000_001)),
-            tick=parse_duration(tick),
-            boot_delay=boot_delay,
+            tick=_tick(tick),
+            boot_delay=_switch("boot_delay", boot_delay),
             folder=self.folder,
         )
 
@@ -145,3 +148,23 @@ def _number(key: str, value: Any, allowed: range) -> int:
     if type(value) is not int or value not in allowed:
         raise AxError(f"{key} = {value!r} is wrong: a whole number from {allowed[0]} to {allowed[-1]} is wanted")
     return value
+
+
+def _switch(key: str, value: Any) -> bool:
+    if type(value) is not bool:
+        raise AxError(f"{key} = {value!r} is wrong: true or false is wanted")
+    return value
+
+
+def _ram(value: Any) -> int:
+    size = parse_size(value) if isinstance(value, str) else value
+    if type(size) is not int or not 0 < size <= RAM_MAX or size % RAM_GRANULE:
+        raise AxError(f'ram = {value!r} is wrong: whole MiB, at most 8G, are wanted, such as "512M"')
+    return size
+
+
+def _tick(value: Any) -> Nanoseconds:
+    tick = parse_duration(value) if isinstance(value, str) else 0
+    if tick < SHORTEST_TICK:
+        raise AxError(f'tick = {value!r} is wrong: a duration of 1us or more is wanted, such as "10ms"')
+    return Nanoseconds(tick)

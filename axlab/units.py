@@ -23,7 +23,7 @@ SIZE_UNITS = {"": 1, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 def parse_duration(text: str) -> Nanoseconds:
     """`10ms`, `1.5s`, `250us`, `2m` -> nanoseconds of virtual time."""
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m)", text.strip())
+    match = re.fullmatch(r"([0-9]{1,40}(?:\.[0-9]{1,40})?)(ns|us|µs|ms|s|m)", text.strip())
     if match is None:
         raise AxError(f"{text!r} is no duration; write a number and a unit, such as 10ms, 250us or 1.5s")
     whole, _, fraction = match[1].partition(".")
@@ -41,7 +41,7 @@ def format_duration(ns: int) -> str:
 
 def parse_size(text: str) -> int:
     """`512M`, `0x1000`, `2GB`, `64KiB` -> bytes."""
-    match = re.fullmatch(r"(0[xX][0-9a-fA-F_]+|[0-9][0-9_]*)\s*([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    match = re.fullmatch(r"(0[xX][0-9a-fA-F_]{1,40}|[0-9][0-9_]{0,40})\s*([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
     if match is None:
         raise AxError(f"{text!r} is no size; write bytes, or a number with K, M or G, such as 128M")
     return int(match[1].replace("_", ""), 0 if match[1][:2].lower() == "0x" else 10) * SIZE_UNITS[match[2].upper()]

@@ -31,7 +31,9 @@ class Context:
     shell: Shell
     watch: Watcher | None = None
     line: CommandLine | None = None
-    transcript: list[Block] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
+    running: Console | None = None  # the console block that is still growing, by `data`
+    data: bytearray = field(default_factory=bytearray)
     consoles: set[int] = field(default_factory=set)  # ids of the VMs whose console is shown
     everything: bool = False  # the console of every VM is shown
     lines: dict[int, bytearray] = field(default_factory=dict)  # of each VM the line that it has not ended
@@ -44,10 +46,31 @@ class Context:
     def hypervisor(self) -> Any:
         return self.shell.lab.hypervisor
 
+    @property
+    def transcript(self) -> list[Block]:
+        """All that was said so far; the many small pieces of a console are one block."""
+        self._end_console()
+        return self.blocks
+
     def show(self, block: Block) -> None:
-        self.transcript.append(block)
+        """Put a block into the transcript, and show it to who watches."""
+        if isinstance(block, Console):
+            if self.running is not None and self.running.name != block.name:
+                self._end_console()
+            self.running = self.running or block
+            self.data += block.data
+        else:
+            self._end_console()
+            self.blocks.append(block)
         if self.watch is not None:
             self.watch(block)
+
+    def _end_console(self) -> None:
+        """The block that was growing is complete."""
+        if self.running is not None:
+            self.blocks.append(Console(self.running.name, bytes(self.data)))
+            self.running = None
+            self.data.clear()
 
     def say(self, *lines: str) -> None:
         """Say lines, now."""

@@ -20,6 +20,16 @@ LEVELS = ("off", "error", "warn", "info", "debug")
 Watcher = Callable[[Block], None]
 
 
+def is_wanted(event: Log, level: str) -> bool:
+    """Whether `log LEVEL` shows a line."""
+    return LEVELS.index(event.level) <= LEVELS.index(level)
+
+
+def log_line(event: Log) -> str:
+    """`[1.234567 info] VM[0] added to global list`: virtual seconds, level, message."""
+    return f"[{event.time / 1e9:.6f} {event.level}] {event.message}"
+
+
 @dataclass
 class Context:
     """One run of one command.
@@ -87,8 +97,8 @@ class Context:
         if isinstance(event, ConsoleEvent):
             if event.direction == "output" and (self.everything or event.vm in self.consoles):
                 self._console(event.vm, event.data)
-        elif isinstance(event, Log) and LEVELS.index(event.level) <= LEVELS.index(self.shell.log_level):
-            self.say(f"[{event.time / 1e9:.6f} {event.level}] {event.message}")
+        elif isinstance(event, Log) and is_wanted(event, self.shell.log_level):
+            self.say(log_line(event))
 
     def _console(self, vm: int, data: bytes) -> None:
         """Console bytes as they come; where several VMs are shown, in whole lines behind their names."""

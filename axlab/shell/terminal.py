@@ -26,10 +26,11 @@ from prompt_toolkit.patch_stdout import patch_stdout
 
 from axlab.errors import AxError
 from axlab.events import Console as ConsoleEvent
-from axlab.events import Event
+from axlab.events import Event, Log
 from axlab.shell import render
 from axlab.shell.commands_console import ConsoleResult
 from axlab.shell.commands_shell import ClearResult
+from axlab.shell.context import is_wanted, log_line
 from axlab.shell.repl import Printer, say_error
 from axlab.shell.results import ending
 from axlab.shell.shell import PROMPT
@@ -85,6 +86,8 @@ class Terminal:
         self.printer = Printer(sys.stdout, colour="NO_COLOR" not in os.environ)
         self.waiting: list[tuple[int, bytes]] = []  # console output that is not shown yet
         self.lines: dict[int, tuple[bytes, float]] = {}  # of each VM the line that it has not ended, and since when
+        self.logged: list[str] = []  # log lines that are not shown yet
+        self.busy = False  # a command runs, and shows the log itself
         self.attached = -1
 
     def run(self) -> int:
@@ -106,6 +109,8 @@ class Terminal:
     def observe(self, event: Event) -> None:
         if isinstance(event, ConsoleEvent) and event.direction == "output":
             self.waiting.append((event.vm, event.data))
+        elif isinstance(event, Log) and not self.busy and is_wanted(event, self.shell.log_level):
+            self.logged.append(log_line(event))
 
     async def main(self) -> int:
         session: PromptSession[str] = PromptSession(
@@ -136,6 +141,7 @@ class Terminal:
 
     async def obey(self, line: str) -> int | None:
         """Run a line; returns the status if the session is over."""
+        self.busy = True
         try:
             result = self.shell.execute(line, self.show)
         except AxError as error:
@@ -145,6 +151,8 @@ class Terminal:
             print("This is a defect of AxLab, not a mistake of yours; please report it:", file=sys.stderr)
             traceback.print_exc()
             return None
+        finally:
+            self.busy = False
         self.printer.end_line()
         if isinstance(result, ClearResult):
             self.printer.stream.write("\x1b[2J\x1b[H")
@@ -181,7 +189,11 @@ class Terminal:
             fresh[number] = fresh.get(number, b"") + data
         if self.attached >= 0:
             write_through(fresh.get(self.attached, b""))
+            self.logged.clear()
             return
+        if self.logged:
+            self.printer(render.Lines(tuple(self.logged)))
+            self.logged.clear()
         now = time.monotonic()
         for number in {*fresh, *self.lines}:
             line, since = self.lines.pop(number, (b"", now))

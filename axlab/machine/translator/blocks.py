@@ -23,15 +23,20 @@ from axlab.machine.translator.templates import RowTemplates
 
 MAX_INSTRUCTIONS = 48
 
-CELL = re.compile(r"\b(?:call|x\d+|sp|b|FA|FB|FK|F|[RW][1248]|L[0-9a-f]+)\b")
+CELL = re.compile(r"\b(?:call|CPU|X|x\d+|sp|b|FA|FB|FK|F|[RW][1248]|L[0-9a-f]+)\b")
 ASSIGNED = re.compile(r"(?:^|[ ;])(x\d+|sp|b|FA|FB|FK)(?:=(?!=)|-=)")
 QUESTION = re.compile(r"@(C|\d+)@")
+
+class Left(Exception):
+    """An instruction was executed after which its block cannot go on."""
+
 
 # What the text of blocks may name besides cells: constants and the semantics' pure helpers.
 GLOBALS: dict[str, object] = {
     **{name: value for name, value in vars(bits).items() if not name.startswith("_")},
     **{f"I{size}": INDEX[size] for size in (2, 4, 8)},
     "HOLDS": HOLDS,
+    "Left": Left,
     "nzcv_of": flags.nzcv_of,
     "nzcv_of_add": flags.nzcv_of_add,
 }
@@ -53,6 +58,15 @@ class Block:
     def instruction_at(self, line: int) -> int:
         """The index of the instruction whose text holds a line."""
         return bisect_right(self.lines, line) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An instruction of a block: its word, its row's templates, and its fields."""
+
+    word: int
+    templates: RowTemplates
+    fields: tuple[int, ...]
 
 
 @dataclass(slots=True)
@@ -108,14 +122,20 @@ class Writer:
             return bool(indent)
         return True
 
-    def call(self, word: int, address: int) -> None:
-        """Add an instruction that does not fold: its semantics function is called."""
+    def call(self, found: Fetched, address: int) -> None:
+        """Add an instruction that does not fold: its semantics function is called, with the registers it names."""
         self.starts.append(len(self.lines))
         self.unread = -1
-        self.put("", f"call({word},{address},{self.count})")
-        self.count += 1
-        self.kind = ""
         self.facts.forget_all()
+        fields = dict(zip(found.templates.row.fields, found.fields, strict=True))
+        numbers = sorted({value for name, value in fields.items() if name in REGISTER_FIELDS})
+        before = "".join(f"X[{n}]=x{n};" for n in numbers if n < 31)
+        after = "".join(f";x{n}=X[{n}]" for n in numbers if n < 31)
+        if 31 in numbers or found.templates.row.name.startswith("MSR"):
+            before, after = "CPU.sp=sp;" + before, after + ";sp=CPU.sp"
+        self.put("", f"{before}c=call({found.word},{address},b-{self.count}){after}")
+        self.put("", "if c:raise Left")
+        self.count += 1
 
     def set_flags(self, kind: str, operands: list[str], indent: str) -> None:
         self.right = operands[1] if operands[1].isdigit() else "FB"
@@ -192,17 +212,19 @@ class Writer:
         return Block(self.pc, self.count, code, lines, jumps, source)
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """An instruction of a block: its word, its row's templates, and its fields."""
+# What leaves its block anyway, or needs registers that it does not name, is better left to the stepper.
+STEPPED = {
+    "ERET", "SVC", "HVC", "SMC", "BRK", "HLT", "UDF", "WFI", "WFE", "DRPS", "DCPS1", "DCPS2", "DCPS3", "CASP",
+}  # fmt: skip
+NZCV = (1, 3, 4, 2, 0)  # o0, op1, CRn, CRm, op2: the flags as a system register
 
-    word: int
-    templates: RowTemplates
-    fields: tuple[int, ...]
+REGISTER_FIELDS = {"rd", "rn", "rm", "ra", "rt", "rt2", "rs"}
 
 
-# What always leaves its block, and is better left to the stepper.
-ALWAYS_LEAVES = {"ERET", "SVC", "HVC", "SMC", "BRK", "HLT", "UDF", "WFI", "WFE", "DRPS", "DCPS1", "DCPS2", "DCPS3"}
+def is_stepped(found: Fetched) -> bool:
+    return found.templates.row.name in STEPPED or (
+        found.templates.row.name in ("MRS", "MSR_reg") and found.fields[:5] == NZCV
+    )
 
 
 def translate(pc: int, instructions: Iterator[Fetched]) -> Block | None:
@@ -211,11 +233,11 @@ def translate(pc: int, instructions: Iterator[Fetched]) -> Block | None:
     writer = Writer(pc)
     address = pc
     for found in instructions:
-        if found.templates.row.name in ALWAYS_LEAVES:
+        if is_stepped(found):
             break
         template = found.templates.template(found.fields, address)
         if template is None:
-            writer.call(found.word, address)
+            writer.call(found, address)
         elif not writer.instruction(template.records, template.fill(*found.fields, address)):
             return writer.finish()
         address += 4

@@ -12,11 +12,11 @@ from types import CellType, CodeType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from axlab.machine import stepper
-from axlab.machine.exceptions import GuestException, deliver
+from axlab.machine.exceptions import GuestException
 from axlab.machine.isa.bits import M64
 from axlab.machine.isa.semantics import LSE, SEMANTICS
 from axlab.machine.isa.table import load_table
-from axlab.machine.translator.blocks import GLOBALS, MAX_INSTRUCTIONS, Block, Fetched, translate
+from axlab.machine.translator.blocks import GLOBALS, MAX_INSTRUCTIONS, Block, Fetched, Left, translate
 from axlab.machine.translator.flags import nzcv_of
 from axlab.machine.translator.templates import RowTemplates
 from axlab.machine.traps import Trap
@@ -43,10 +43,6 @@ class Stepped(Exception):
 def row_templates() -> dict[str, RowTemplates]:
     """The templates of all rows, which grow as instructions are met: a cache, the same for everybody."""
     return {name: RowTemplates(row, SEMANTICS[name]) for name, row in load_table().rows.items()}
-
-
-class Left(Exception):
-    """An instruction was executed after which the block cannot go on; the CPU's state is exact."""
 
 
 # The way into and out of the cells, as blocks have it: closures over them.
@@ -110,6 +106,8 @@ class Translated:
         self.cells: dict[str, CellType] = {name: CellType(0) for name in names}
         self.cells["nzcv_of"] = CellType(nzcv_of)
         self.cells["call"] = CellType(self.call)
+        self.cells["CPU"] = CellType(cpu)
+        self.cells["X"] = CellType(cpu.x)
         self.cpu = cpu
         self.stop = 0
         self.forgot = False  # whether code was forgotten since the blocks that run now were found
@@ -178,25 +176,23 @@ class Translated:
         page.cell(f"L{pc:x}").cell_contents = function
         return function
 
-    def call(self, word: int, pc: int, done: int) -> None:
-        """Execute an instruction that does not fold, the block's instruction number `done`: call its semantics.
+    def call(self, word: int, pc: int, budget: int) -> bool:
+        """Execute an instruction that does not fold, at `pc`, by its semantics; `budget` is left before it.
 
-        Raises `Left` where the block cannot go on after it.
+        True where the block cannot go on after it. One that takes an exception has changed nothing yet.
         """
         cpu = self.cpu
-        cpu.sp, cpu.nzcv, budget = self.leave(cpu.x)
         cpu.pc = pc
         cpu.next_pc = pc + 4
-        cpu.executed = self.stop - budget + done
+        cpu.executed = self.stop - budget
         operation = cpu.decoded.get(word)
         if operation is None:
             operation = cpu.decoded[word] = stepper.decode(cpu, word)
         operation()
-        if cpu.attention or cpu.next_pc != pc + 4 or cpu.tlb is not self.tlb or self.forgot:
-            cpu.pc = cpu.next_pc
+        if cpu.attention or cpu.tlb is not self.tlb or self.forgot:
             cpu.executed += 1
-            raise Left
-        self.enter(cpu.x, cpu.sp, cpu.nzcv, budget)
+            return True
+        return False
 
     def forget_all(self) -> None:
         """Begin anew, so that the cache does not grow without end."""
@@ -245,11 +241,7 @@ def execute(cpu: Cpu, stop: int) -> Trap | None:
     translated.stop = stop
     while cpu.executed < stop:
         translated.use_tlb(cpu)
-        try:
-            steps = run_blocks(cpu, translated)
-        except GuestException as exception:
-            cpu.executed += 1
-            return deliver(cpu, exception)
+        steps = run_blocks(cpu, translated)
         trap = stepper.execute(cpu, min(stop, cpu.executed + steps)) if steps else None
         if trap is not None or cpu.attention:
             return trap
@@ -259,6 +251,7 @@ def execute(cpu: Cpu, stop: int) -> Trap | None:
 def run_blocks(cpu: Cpu, translated: Translated) -> int:
     """Run blocks as far as they can; the CPU's state is exact then. The number of instructions to step."""
     translated.forgot = False
+    translated.cells["X"].cell_contents = cpu.x
     translated.enter(cpu.x, cpu.sp, cpu.nzcv, translated.stop - cpu.executed)
     block = translated.function(cpu, cpu.pc)
     while True:
@@ -267,6 +260,8 @@ def run_blocks(cpu: Cpu, translated: Translated) -> int:
             pc, done, steps = block.pc, 0, MAX_INSTRUCTIONS
             break
         except Left:
+            cpu.sp, cpu.nzcv, _ = translated.leave(cpu.x)
+            cpu.pc = cpu.next_pc
             return 0
         except Stepped as stepped:
             block = translated.function(cpu, stepped.pc)
@@ -274,9 +269,8 @@ def run_blocks(cpu: Cpu, translated: Translated) -> int:
                 continue
             pc, done, steps = stepped.pc, 0, 1
             break
-        except (KeyError, TypeError, IndexError) as error:
-            code, line = place_of(error.__traceback__)
-            found = translated.blocks[id(code)]
+        except (KeyError, TypeError, IndexError, GuestException) as error:
+            found, line = place_of(translated, error.__traceback__)
             if line in found.jumps:
                 block = translated.function(cpu, error.args[0])
                 continue
@@ -289,9 +283,11 @@ def run_blocks(cpu: Cpu, translated: Translated) -> int:
     return steps
 
 
-def place_of(traceback: TracebackType | None) -> tuple[CodeType, int]:
-    """Code and line in which an exception was raised."""
-    assert traceback is not None
-    while traceback.tb_next is not None:
+def place_of(translated: Translated, traceback: TracebackType | None) -> tuple[Block, int]:
+    """The block in which an exception was raised, and the line of its text."""
+    while traceback is not None:
+        block = translated.blocks.get(id(traceback.tb_frame.f_code))
+        if block is not None:
+            return block, traceback.tb_lineno
         traceback = traceback.tb_next
-    return traceback.tb_frame.f_code, traceback.tb_lineno
+    raise AssertionError("an exception that no block raised")

@@ -55,7 +55,7 @@ def read(tree: CommandTree, line: str) -> Invocation:
      "vm start 0 1 -d --force", "vm start -d 0 --force 1"],
 )  # fmt: skip
 def test_options_and_arguments_mix_in_any_order(line: str) -> None:
-    """Correction 15: the document's parser takes the 0 behind --force as its value."""
+    """Fix 15: the document's parser takes the 0 behind --force as its value."""
     values = read(standard_tree(), line).values
     assert [reference.text for reference in values["vms"]] == ["0", "1"]
     assert values["force"] and values["detach"]
@@ -161,7 +161,7 @@ def test_usage_texts_have_axvisors_layout(tree: CommandTree) -> None:
 
 @pytest.mark.parametrize("line", ["vm", "vm --help", "vm -h", "help vm"])
 def test_a_group_shows_its_help(line: str) -> None:
-    """Correction 17: help, usage and the end of the session are commands like others."""
+    """Fix 17: help, usage and the end of the session are commands like others."""
     lines = Lab().shell(line).text().split("\n")
     assert lines[:3] == ["Usage: vm <COMMAND> [OPTIONS] [ARGS]", "Virtual machine management", ""]
     assert "  vm start    Start virtual machines" in lines

@@ -15,7 +15,7 @@ MINUS_ONE = (1 << 64) - 1
 
 @pytest.mark.parametrize("number", [0, 1, 7, 0x7FFF_FFFF, 1 << 40])
 def test_an_unknown_hypercall_returns_minus_one(number: int) -> None:
-    """fix 11: the original leaves x0 alone for unknown ones."""
+    """Fix 11: the original leaves x0 alone for unknown ones."""
     assert reported(finished(hvc(number) + report("x0") + POWERS_OFF)) == [MINUS_ONE]
 
 

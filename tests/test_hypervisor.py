@@ -97,7 +97,7 @@ def test_every_vm_has_a_folder_with_its_configuration_and_log(tmp_path: Path) ->
 
 
 def test_a_symbolic_link_is_never_followed_out_of_the_lab(tmp_path: Path) -> None:
-    """fix 21"""
+    """Fix 21"""
     outside = tmp_path / "outside"
     outside.mkdir()
     (tmp_path / "lab" / "vms").mkdir(parents=True)

@@ -61,7 +61,7 @@ def test_every_admitted_operation_leads_somewhere() -> None:
 
 
 def test_a_loaded_vm_stops_at_once() -> None:
-    """fix 2: the original waits for ever in Stopping, because no vCPU is there to leave."""
+    """Fix 2: the original waits for ever in Stopping, because no vCPU is there to leave."""
     hv = hypervisor()
     vm = hv.create(config(SPINS))
     hv.stop(vm)
@@ -101,7 +101,7 @@ def test_a_graceful_stop_lets_the_vcpu_leave_at_its_next_exit() -> None:
 
 
 def test_a_forced_stop_kicks_a_vcpu_whatever_it_does() -> None:
-    """fix 18: in the original a forced stop is a graceful one."""
+    """Fix 18: in the original a forced stop is a graceful one."""
     hv, vm = started("msr daifset, #15\n b .")
     hv.advance(3 * MS)
     hv.stop(vm, force=True)
@@ -127,7 +127,7 @@ def test_force_turns_a_graceful_stop_into_a_forced_one() -> None:
 
 
 def test_a_stopped_vm_that_starts_again_is_as_good_as_new() -> None:
-    """fix 3: the original reboots into stale memory and devices."""
+    """Fix 3: the original reboots into stale memory and devices."""
     source = """
     ldr x1, =0x40200000
     ldr x2, [x1]
@@ -161,7 +161,7 @@ def test_a_guest_reset_restarts_the_vm_by_itself() -> None:
 
 
 def test_the_running_count_is_right_though_the_guest_powers_off_at_once() -> None:
-    """fix 4: the original counts a VM after its first vCPU may have left."""
+    """Fix 4: the original counts a VM after its first vCPU may have left."""
     hv = hypervisor()
     vms = [hv.create(config(POWERS_OFF, vm_id=n, passed=("/intc",))) for n in range(3)]
     for vm in vms:
@@ -235,7 +235,7 @@ def test_a_suspended_vcpu_executes_nothing() -> None:
 
 
 def test_a_running_vcpu_suspends_at_the_hosts_tick() -> None:
-    """fix 5: in the original nothing ever sets Blocked, so a suspend always times out."""
+    """Fix 5: in the original nothing ever sets Blocked, so a suspend always times out."""
     hv, vm = started(SPINS)
     hv.advance(5 * MS)
     hv.suspend(vm)

@@ -97,7 +97,7 @@ def test_cpu_on_starts_a_vcpu_with_its_context() -> None:
 
 
 def test_cpu_on_finds_its_target_by_mpidr() -> None:
-    """fix 12: the original looks for a physical CPU of that id, and panics the host if there is none."""
+    """Fix 12: the original looks for a physical CPU of that id, and panics the host if there is none."""
     second = "mrs x5, mpidr_el1\n" + report("x5") + POWERS_OFF
     source = two(hvc(ON, 0x200, SECOND, 0), second)
     assert reported(finished(source, cpus=3, ids=(0, 0x100, 0x200))) == [1 << 31 | 0x200]
@@ -133,7 +133,7 @@ def test_a_cpu_that_goes_off_can_be_started_again() -> None:
 
 
 def test_tasks_are_found_by_vcpu_not_by_the_order_of_their_creation() -> None:
-    """fix 7: the original indexes its tasks by the order in which the CPUs came up."""
+    """Fix 7: the original indexes its tasks by the order in which the CPUs came up."""
     hv, vm = started(SPINS, cpus=3)
     hv.advance(MS)
     assert start_cpu(hv, vm, vm.vcpus[0], CpuUp(2, ENTRY, 0)) == 0
@@ -142,7 +142,7 @@ def test_tasks_are_found_by_vcpu_not_by_the_order_of_their_creation() -> None:
 
 
 def test_power_state_is_not_scheduling_state() -> None:
-    """fix 6: an Off vCPU is Free; so are all of a VM that has not started."""
+    """Fix 6: an Off vCPU is Free; so are all of a VM that has not started."""
     hv = hypervisor()
     vm = hv.create(config(SPINS, cpus=2))
     assert [(v.state, v.power) for v in vm.vcpus] == [("Free", "Off")] * 2

@@ -133,7 +133,7 @@ def lab() -> Lab:
     ],
 )  # fmt: skip
 def test_a_mistake_is_shown_with_line_caret_and_usage(lab: Lab, line: str, expected: str) -> None:
-    """Correction 16: the document's validation neither points nor proposes."""
+    """Fix 16: the document's validation neither points nor proposes."""
     with pytest.raises(AxError) as caught:
         lab.shell(line)
     assert str(caught.value) == expected

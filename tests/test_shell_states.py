@@ -97,7 +97,7 @@ def test_every_command_does_in_every_state_what_the_table_says(state: VmStatus) 
     "command", ["stop 0", "stop -f 0", "restart 0", "delete -f 0", "suspend 0", "start --force 0 -d"]
 )
 def test_a_guest_that_powers_itself_off_in_the_middle_is_met(command: str) -> None:
-    """Correction 4: the running count goes down once, whoever is first."""
+    """Fix 4: the running count goes down once, whoever is first."""
     for steps in range(1, 8):
         lab = lab_with(prints("x"))
         lab.shell(f"vm start 0 -d; vm step 0 {steps}")

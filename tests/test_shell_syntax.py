@@ -45,7 +45,7 @@ def words(text: str) -> list[list[str]]:
     ],
 )
 def test_a_line_has_these_words(text: str, expected: list[list[str]]) -> None:
-    """Correction 14: separators, comments and empty words, which the document's tokenizer loses."""
+    """Fix 14: separators, comments and empty words, which the document's tokenizer loses."""
     assert words(text) == expected
 
 

@@ -109,7 +109,7 @@ RAM = MemoryRegion(0x4000_0000, 0x100_0000)
     ],
 )
 def test_the_flags_of_a_memory_region_are_enforced(flags: int, access: str, faults: bool) -> None:
-    """fix 24: the original maps everything RWX."""
+    """Fix 24: the original maps everything RWX."""
     vm = finished(FLAGS.format(access=access), regions=(RAM, MemoryRegion(0x5000_0000, 0x1000, flags)))
     seen, esr, far = reported(vm, 3)
     assert seen == (2 if faults else 1)

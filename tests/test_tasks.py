@@ -55,7 +55,7 @@ def test_starting_tells_the_originals_log_lines_in_its_order() -> None:
 
 
 def test_the_check_for_stopping_comes_before_the_guest_is_entered_again() -> None:
-    """fix 8"""
+    """Fix 8"""
     hv, vm = started("1: ldr w0, =0x84000000\n hvc #0\n b 1b")
     hv.advance(MS)
     executed = vm.vcpus[0].instructions
@@ -72,7 +72,7 @@ def test_without_boot_delay_all_vms_start_at_once() -> None:
 
 
 def test_the_boot_delay_sleeps_and_never_underflows() -> None:
-    """fix 9: the original computes (0 - 1) * 5 for VM 0, and burns a physical CPU while it waits."""
+    """Fix 9: the original computes (0 - 1) * 5 for VM 0, and burns a physical CPU while it waits."""
     hv = hypervisor(boot_delay=True)
     vms = [hv.create(config(POWERS_OFF, vm_id=n, passed=("/intc",))) for n in (0, 1, 3)]
     for vm in vms:
@@ -105,7 +105,7 @@ def test_only_the_primary_vcpu_is_delayed() -> None:
 
 
 def test_a_sleeping_vcpu_wakes_for_an_interrupt_and_for_nothing_else() -> None:
-    """fix 10: the original's waiters share one queue, and wake for anything."""
+    """Fix 10: the original's waiters share one queue, and wake for anything."""
     hv, vm = started(SLEEPS_FOR_EVER, cpus=2)
     hv.advance(MS)
     start_cpu(hv, vm, vm.vcpus[0], CpuUp(1, ENTRY, 0))

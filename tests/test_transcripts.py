@@ -200,7 +200,7 @@ def test_vm_delete_in_three_ways() -> None:
 
 
 def test_the_steps_of_a_life_are_logged_in_axvisors_words() -> None:
-    """Correction 4: the running count goes up before the first vCPU may run, and down once."""
+    """Fix 4: the running count goes up before the first vCPU may run, and down once."""
     lab = lab_with()
     lab.shell("log debug")
     (lab.folder / "a.toml").write_text(toml(prints("x"), 0))

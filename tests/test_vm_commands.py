@@ -48,7 +48,7 @@ def test_a_file_that_fails_leaves_the_others(tmp_path: Path) -> None:
 
 
 def test_creating_a_vm_twice_is_refused_and_leaves_the_first(tmp_path: Path) -> None:
-    """Correction 1: AxVisor lists the VM first, and panics."""
+    """Fix 1: AxVisor lists the VM first, and panics."""
     (tmp_path / "a.toml").write_text(toml(number=3))
     lab = Lab(folder=tmp_path)
     lab.shell("vm create a.toml")
@@ -179,28 +179,28 @@ def test_stop_says_that_the_guest_leaves_by_itself() -> None:
 
 
 def test_a_refused_stop_is_one_line() -> None:
-    """Correction 26: the document says it twice."""
+    """Fix 26: the document says it twice."""
     lab = lab_with(POWERS_OFF)
     lab.shell("vm start 0")
     assert said(lab.shell("vm stop 0")) == ["✗ Failed to stop VM[0]: VM is already stopped"]
 
 
 def test_a_suspended_vm_has_its_banner_too() -> None:
-    """Correction 27."""
+    """Fix 27."""
     lab = lab_with(SPINS)
     lab.shell("vm start 0 -d; vm suspend 0")
     assert said(lab.shell("vm stop 0"))[0] == "Gracefully stopping VM[0]..."
 
 
 def test_a_loaded_vm_is_stopped_anyway_and_at_once() -> None:
-    """Correction 2: AxVisor waits for ever in Stopping."""
+    """Fix 2: AxVisor waits for ever in Stopping."""
     lab = lab_with(SPINS)
     assert said(lab.shell("vm stop 0"))[0] == "⚠ VM[0] is in Loaded state, stopping anyway..."
     assert states(lab) == ["Stopped"]
 
 
 def test_force_stops_a_guest_that_listens_to_nothing_at_once() -> None:
-    """Correction 18: in the document force and grace do the same."""
+    """Fix 18: in the document force and grace do the same."""
     lab = lab_with(DEAF)
     lab.shell("vm start 0 -d")
     lab.run(for_="1ms")
@@ -222,7 +222,7 @@ def test_stop_while_stopping_needs_force() -> None:
 
 
 def test_suspend_waits_until_every_vcpu_is_blocked() -> None:
-    """Correction 5: AxVisor's vCPUs are never Blocked, so that a suspend always times out."""
+    """Fix 5: AxVisor's vCPUs are never Blocked, so that a suspend always times out."""
     lab = lab_with(SPINS)
     lab.shell("vm start 0 -d")
     lab.run(for_="1ms")
@@ -298,7 +298,7 @@ def test_restart_of_a_stopped_vm_starts_it() -> None:
 
 
 def test_restart_of_a_stopping_vm_waits_only_by_force() -> None:
-    """Correction 19: the document says that it waits, and does nothing."""
+    """Fix 19: the document says that it waits, and does nothing."""
     lab = lab_with(SPINS)
     lab.shell("vm start 0 -d; vm stop 0")
     refused = lab.shell("vm restart 0")
@@ -355,7 +355,7 @@ def test_delete_keeps_the_data_when_asked_to() -> None:
 
 
 def test_delete_of_a_running_vm_needs_force() -> None:
-    """Correction 20: the document removes the tasks before it joins them."""
+    """Fix 20: the document removes the tasks before it joins them."""
     lab = lab_with(SPINS)
     lab.shell("vm start 0 -d")
     refused = lab.shell("vm delete 0")
@@ -392,7 +392,7 @@ def test_delete_in_other_states_needs_force(before: str, state: str) -> None:
 
 
 def test_several_vms_are_deleted_by_one_command() -> None:
-    """Correction 28."""
+    """Fix 28."""
     lab = lab_with(SPINS, SPINS, SPINS)
     assert lab.shell("vm delete 0-1 --force").ok
     assert [vm.id for vm in lab.hypervisor.vms] == [2]
@@ -418,7 +418,7 @@ def test_who_still_holds_a_deleted_vm_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_link_in_place_of_the_folder_is_not_followed(tmp_path: Path) -> None:
-    """Correction 21: delete removes the VM's folder and nothing else."""
+    """Fix 21: delete removes the VM's folder and nothing else."""
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "file").write_text("x")

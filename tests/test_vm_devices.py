@@ -85,7 +85,7 @@ def test_a_device_of_the_board_is_reached_without_an_exit() -> None:
 
 
 def test_a_device_that_shares_its_page_is_reached_by_exits_and_nothing_beside_it() -> None:
-    """fix 25 maps whole pages where an address range is given; a device by its path gives nothing away."""
+    """Fix 25 maps whole pages where an address range is given; a device by its path gives nothing away."""
     magic = 0x7472_6976  # of virtio-mmio: "virt"
     source = """
     ldr x1, =0x0a000200
@@ -105,7 +105,7 @@ vectors: .space 0x200
 
 
 def test_a_device_that_was_given_another_address_is_found_there() -> None:
-    """fix 25: the original ignores hpa."""
+    """Fix 25: the original ignores hpa."""
     source = "ldr x1, =0x0c000000\n ldr w2, [x1]\n" + report("x2") + POWERS_OFF
     made = config(source)
     moved = PassthroughDevice(name="clock", gpa=0xC00_0000, hpa=0x901_0000, length=0x1000, irq=34)

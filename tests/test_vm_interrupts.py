@@ -173,7 +173,7 @@ second:
 @pytest.mark.parametrize("wait", ["wfi", "nop"])
 @pytest.mark.parametrize("sgi", [3 << 24 | 0b10, 3 << 24 | 1 << 40])
 def test_an_ipi_reaches_another_vcpu_also_as_a_broadcast(sgi: int, wait: str) -> None:
-    """fix 13: the original has no broadcast, and takes MPIDRs for vCPU ids."""
+    """Fix 13: the original has no broadcast, and takes MPIDRs for vCPU ids."""
     body = handler(wait=wait).replace("0x080b0000", "0x080d0000")
     hv, vm = started(IPI.format(sgi=sgi) + body, cpus=2)
     hv.advance(5 * MS)

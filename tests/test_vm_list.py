@@ -41,7 +41,7 @@ def test_a_vm_is_found_by_id_and_by_name() -> None:
 
 
 def test_an_id_that_exists_is_refused_before_anything_is_built() -> None:
-    """fix 1: the original lists the VM first, and panics or leaks an orphan."""
+    """Fix 1: the original lists the VM first, and panics or leaks an orphan."""
     hv = hypervisor()
     first = hv.create(config(SPINS, vm_id=3))
     used = hv.host_memory.used()

@@ -22,7 +22,7 @@ def row(number: int, name: str, state: str = "Running", **more: object) -> VmRow
 
 
 def test_an_empty_list_says_so() -> None:
-    """Correction 29: the JSON of no VMs is JSON, too."""
+    """Fix 29: the JSON of no VMs is JSON, too."""
     lab = Lab()
     assert lab.shell("vm list").text() == "No virtual machines found."
     assert lab.shell("vm list --format json").text() == '{"vms": []}'
@@ -80,7 +80,7 @@ def test_the_json_has_the_documents_keys_in_their_order() -> None:
 
 
 def test_status_words_are_capitalised() -> None:
-    """Correction 22."""
+    """Fix 22."""
     lab = lab_with(SPINS)
     assert lab.shell("vm list").json()["vms"][0]["state"] == "Loaded"
 

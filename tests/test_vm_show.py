@@ -118,7 +118,7 @@ def test_the_full_form_has_everything() -> None:
 
 
 def test_the_documents_full_example() -> None:
-    """Correction 23: PCpu IDs are hexadecimal."""
+    """Fix 23: PCpu IDs are hexadecimal."""
     shown = ShowResult(
         id=0, name="linux-qemu", state="Running", reason="", memory_bytes=256 << 20,
         vcpus=[VcpuFacts(0, "Running", "", "On", 1, 0)],

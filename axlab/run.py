@@ -10,136 +10,21 @@ import json
 import os
 import sys
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from axlab.errors import AxError
-from axlab.events import Console, Event
 from axlab.lab import Lab
 from axlab.shell.commands_create import configuration
-from axlab.shell.literals import unescape_literal
+from axlab.shell.expect import Script, read_steps
 from axlab.shell.running import GONE, advance
 from axlab.shell.statuses import DONE, FAILED, INTERRUPTED
+from axlab.shell.stream import Output
 from axlab.trace.export import check as check_trace
 from axlab.units import format_duration
 from axlab.vmm.config import ConfigError, VmConfig
-
-
-@dataclass(frozen=True)
-class Step:
-    """One `--expect` or `--send`: `vm` is the id that its prefix named, or -1 for whichever."""
-
-    kind: str
-    text: bytes
-    vm: int = -1
-
-    def __str__(self) -> str:
-        return f"--{self.kind} {self.text.decode('utf-8', 'backslashreplace')!r}"
-
-
-class Script:
-    """The steps, and how far the run has come with them. It watches the consoles as an observer.
-
-    A text is looked for in what was printed after the one before it was found, on the console that
-    the step names or on any. `last` is the VM that printed it, to whom a `--send` without a name goes.
-    """
-
-    def __init__(self, steps: list[Step], first: int) -> None:
-        self.steps = deque(steps)
-        self.unread: dict[int, bytes] = {}
-        self.last = first
-        self.expects = sum(step.kind == "expect" for step in steps)
-
-    def observe(self, event: Event) -> None:
-        if isinstance(event, Console) and event.direction == "output" and self.steps:
-            self.unread[event.vm] = self.unread.get(event.vm, b"") + event.data
-            self.match()
-
-    def match(self) -> None:
-        """Take every `--expect` off the front whose text has been printed."""
-        while self.steps and self.steps[0].kind == "expect" and self._found(self.steps[0]):
-            self.steps.popleft()
-
-    def _found(self, step: Step) -> bool:
-        for vm in [vm for vm in self.unread if step.vm in (-1, vm)]:
-            before, found, behind = self.unread[vm].partition(step.text) if step.text else (b"", b"", self.unread[vm])
-            if found or not step.text:
-                self.unread[vm] = behind
-                self.last = vm
-                return True
-            self.unread[vm] = before[-len(step.text) :]  # only a tail can still become part of a match
-        return not step.text
-
-    @property
-    def sends(self) -> bool:
-        """Whether it is time to type something."""
-        return bool(self.steps) and self.steps[0].kind == "send"
-
-    @property
-    def awaited(self) -> Step | None:
-        """What is being waited for, or was when the run ended."""
-        return next((step for step in self.steps if step.kind == "expect"), None)
-
-
-class Output:
-    """Console bytes to standard output; with several VMs, whole lines behind their names."""
-
-    def __init__(self, stream: BinaryIO, names: dict[int, str]) -> None:
-        self.stream = stream
-        self.names = names
-        self.lines: dict[int, bytes] = {}
-        self.broken = False
-        self.unflushed = False
-
-    def observe(self, event: Event) -> None:
-        if isinstance(event, Console) and event.direction == "output" and not self.broken:
-            try:
-                self._write(event.vm, event.data)
-            except BrokenPipeError:
-                self.broken = True
-
-    def _write(self, vm: int, data: bytes) -> None:
-        if len(self.names) > 1:
-            *whole, rest = (self.lines.get(vm, b"") + data).split(b"\n")
-            self.lines[vm] = rest
-            data = b"".join(self._prefix(vm) + line + b"\n" for line in whole)
-        if data:
-            self.stream.write(data)
-            self.unflushed = True
-
-    def _prefix(self, vm: int) -> bytes:
-        return f"{self.names.get(vm, vm)}| ".encode()
-
-    def flush(self) -> None:
-        """Let the reader see all that was printed."""
-        if self.unflushed and not self.broken:
-            self.unflushed = False
-            try:
-                self.stream.flush()
-            except BrokenPipeError:
-                self.broken = True
-
-    def end(self) -> None:
-        """The last lines, which no newline has ended."""
-        for vm, line in self.lines.items():
-            if line and not self.broken:
-                self.stream.write(self._prefix(vm) + line + b"\n")
-                self.unflushed = True
-        self.flush()
-
-
-def read_steps(given: list[tuple[str, str]], names: dict[int, str]) -> list[Step]:
-    """The script as it was given; a prefix `name:` counts only where a VM of that name exists."""
-    ids = {name: number for number, name in names.items()}
-    steps = []
-    for kind, text in given:
-        name, colon, rest = text.partition(":")
-        vm = ids.get(name, -1) if colon else -1
-        steps.append(Step(kind, unescape_literal(rest if vm >= 0 else text), vm))
-    return steps
 
 
 def read_configs(targets: list[str]) -> list[VmConfig]:

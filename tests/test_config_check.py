@@ -217,3 +217,10 @@ def test_check_reads_several_files_and_looks_at_images_only_when_asked(tmp_path:
     ]
     (tmp_path / "kernel.bin").write_bytes(b"\x1f\x20\x03\xd5" * 16)
     assert check([good], images=True) == []
+
+
+def test_with_images_nothing_is_said_twice_and_a_warning_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "kernel.bin").write_bytes(b"\x1f\x20\x03\xd5" * 16)
+    path = tmp_path / "guest.toml"
+    path.write_text(DEPENDS["an entry outside RAM"])
+    assert [(f.key, f.severity) for f in check([path], images=True)] == [("kernel.entry_point", "warning")]

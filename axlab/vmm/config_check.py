@@ -193,7 +193,8 @@ def check(paths: Iterable[str | Path], images: bool = False, host: Host | None =
         checked = check_text(text, str(path), str(Path(path).parent), "check", host or Host())
         found += checked.findings
         if images and checked.config is not None:
-            found += problems(checked.config)
+            told = {finding.key for finding in checked.findings}
+            found += [problem for problem in problems(checked.config) if problem.key not in told]
     return found
 
 

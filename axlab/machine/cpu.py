@@ -14,6 +14,7 @@ from axlab.machine.bus import Bus
 from axlab.machine.exclusives import Monitor
 from axlab.machine.features import Features
 from axlab.machine.gic_interface import VirtualInterface
+from axlab.machine.instruction_trace import InstructionTrace
 from axlab.machine.isa.bits import M32, M64
 from axlab.machine.isa.condition_codes import HOLDS
 from axlab.machine.memory import Memory
@@ -46,7 +47,9 @@ STATE = (
     "ss", "sys", "executed", "ns_per_instruction", "entry_time", "entry_executed", "slice_end", "attention",
     "active_ppis", "event", "peers", "monitor", "timer", "gic", "translates",
 )  # fmt: skip
-CACHES = ("next_pc", "decoded", "tlbs", "tlb", "regime", "readers", "writers", "code", "stage2_pages", "translated")
+CACHES = (
+    "next_pc", "decoded", "tlbs", "tlb", "regime", "readers", "writers", "code", "stage2_pages", "translated", "trace",
+)  # fmt: skip
 
 
 class Cpu:
@@ -139,13 +142,14 @@ class Cpu:
         self.tlb = Tlb()
         self.regime: tuple[int, ...] = ()
         self.translated: Translated | None = None
+        self.trace: InstructionTrace | None = None
         self.memory.users.add(self)
 
     # Running and time
 
     def run(self, instructions: int) -> Trap | None:
         """Execute until something goes to EL2 (the Trap says what), or that many instructions are done (None)."""
-        return stepper.run(self, instructions, runner.execute if self.translates else stepper.execute)
+        return stepper.run(self, instructions, runner.execute if self.translates else runner.step)
 
     def enter(self, time: int) -> None:
         """It is `time` ns of virtual time now: from here on every instruction costs `ns_per_instruction`."""
@@ -161,6 +165,13 @@ class Cpu:
         """Make `run` return None after the current instruction."""
         self.slice_end = 0
         self.attention = True
+
+    def record(self, trace: InstructionTrace | None) -> None:
+        """Add every instruction from now on to `trace`, or stop recording. Recording code is code of its own."""
+        self.trace = trace
+        self.translated = None
+        for tlb in self.tlbs.values():
+            tlb.targets.clear()
 
     # Translation regimes
 

@@ -80,9 +80,10 @@ def emulate(hv: Hypervisor, vm: Vm, vcpu: Vcpu, exit: MmioOther) -> None:
     before = vm.stage2.find(page)
     vm.stage2.map(page, virtual_devices.WINDOW + page, PAGE_SIZE, stage2.READ | stage2.WRITE | stage2.DEVICE)
     cpu.flush_tlb()
-    counted = cpu.executed
+    counted, trace = cpu.executed, cpu.trace
+    cpu.trace = None
     trap = cpu.run(1)
-    cpu.executed = counted  # it was counted when it trapped
+    cpu.executed, cpu.trace = counted, trace  # it was counted, and recorded, when it trapped
     vm.stage2.unmap(page, PAGE_SIZE)
     if before is not None:
         vm.stage2.map(page, before.hpa, PAGE_SIZE, before.flags)

@@ -80,6 +80,7 @@ class Vcpu:
     def renew(self, cpu: Cpu) -> None:
         """A context as good as new, for a VM that starts again. The counts go on."""
         self.executed_before += self.cpu.executed
+        cpu.record(self.cpu.trace)
         self.cpu = cpu
         self.power = Power.OFF
         self.kick = self.wake_timer = self.physical_timer = 0

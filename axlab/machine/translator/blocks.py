@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import CodeType
 
+from axlab.machine.instruction_trace import run_of
 from axlab.machine.isa import bits
 from axlab.machine.isa.condition_codes import HOLDS
 from axlab.machine.tlb import INDEX
@@ -23,7 +24,7 @@ from axlab.machine.translator.templates import RowTemplates
 
 MAX_INSTRUCTIONS = 48
 
-CELL = re.compile(r"\b(?:call|CPU|X|x\d+|sp|b|FA|FB|FK|F|[RW][1248]|L[0-9a-f]+)\b")
+CELL = re.compile(r"\b(?:call|CPU|T|X|x\d+|sp|b|FA|FB|FK|F|[RW][1248]|L[0-9a-f]+)\b")
 ASSIGNED = re.compile(r"(?:^|[ ;])(x\d+|sp|b|FA|FB|FK)(?:=(?!=)|-=)")
 QUESTION = re.compile(r"@(C|\d+)@")
 
@@ -74,6 +75,7 @@ class Writer:
     """The text of a block while it grows. `kind` is the operation that set the flags last, if that is known."""
 
     pc: int
+    records_runs: bool = False
     count: int = 0
     lines: list[str] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
@@ -177,16 +179,15 @@ class Writer:
     def leave(self, kind: str, target: str, indent: str) -> None:
         """Leave the block for another, or for its own beginning."""
         self.unread = -1
+        run = f";T({run_of(self.pc, self.count)})" if self.records_runs else ""
+        self.put(indent, f"b-={self.count}{run}")
         if kind == "jump":
-            self.put(indent, f"b-={self.count}")
             self.put(indent, f"return F[{target}]")
         elif int(target) == self.pc:
             self.loops = True
-            self.put(indent, f"b-={self.count}")
             self.put(indent, f"if b>={MAX_INSTRUCTIONS}:continue")
             self.put(indent, f"return L{self.pc:x}")
         else:
-            self.put(indent, f"b-={self.count}")
             near = int(target) >> 12 == self.pc >> 12
             self.put(indent, f"return L{int(target):x}" if near else f"return F[{target}]")
 
@@ -227,10 +228,10 @@ def is_stepped(found: Fetched) -> bool:
     )
 
 
-def translate(pc: int, instructions: Iterator[Fetched]) -> Block | None:
+def translate(pc: int, instructions: Iterator[Fetched], records_runs: bool = False) -> Block | None:
     """The block of `instructions`, which begin at `pc` and end where the page does or at what means nothing; None
-    if there is not even one."""
-    writer = Writer(pc)
+    if there is not even one. With `records_runs` it adds what it executed to the CPU's instruction trace."""
+    writer = Writer(pc, records_runs)
     address = pc
     for found in instructions:
         if is_stepped(found):

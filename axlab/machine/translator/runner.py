@@ -108,6 +108,7 @@ class Translated:
         self.cells["call"] = CellType(self.call)
         self.cells["CPU"] = CellType(cpu)
         self.cells["X"] = CellType(cpu.x)
+        self.cells["T"] = CellType(None if cpu.trace is None else cpu.trace.add_run)
         self.cpu = cpu
         self.stop = 0
         self.forgot = False  # whether code was forgotten since the blocks that run now were found
@@ -189,10 +190,7 @@ class Translated:
         if operation is None:
             operation = cpu.decoded[word] = stepper.decode(cpu, word)
         operation()
-        if cpu.attention or cpu.tlb is not self.tlb or self.forgot:
-            cpu.executed += 1
-            return True
-        return False
+        return cpu.attention or cpu.tlb is not self.tlb or self.forgot
 
     def forget_all(self) -> None:
         """Begin anew, so that the cache does not grow without end."""
@@ -214,10 +212,11 @@ def compiled(cpu: Cpu, pc: int) -> Block | None:
     """The block at `pc`: the same for all CPUs that share this memory, as long as its words are the same."""
     place = (pc & 4095) >> 2
     words = bytes(cpu.code[pc >> 12][place : place + MAX_INSTRUCTIONS])
-    known: dict[tuple[int, bytes, bool], Block | None] = cpu.memory.compiled
-    key = (pc, words, cpu.features.lse)
+    known: dict[tuple[int, bytes, bool, bool], Block | None] = cpu.memory.compiled
+    records_runs = cpu.trace is not None
+    key = (pc, words, cpu.features.lse, records_runs)
     if key not in known:
-        known[key] = translate(pc, instructions(cpu, pc))
+        known[key] = translate(pc, instructions(cpu, pc), records_runs)
     return known[key]
 
 
@@ -233,8 +232,10 @@ def instructions(cpu: Cpu, pc: int) -> Iterator[Fetched]:
 
 def execute(cpu: Cpu, stop: int) -> Trap | None:
     """Execute until `stop` instructions are done, something asks for attention, or an exception was taken."""
+    if cpu.trace is not None:
+        cpu.trace.mark(cpu.executed, cpu.now)
     if cpu.il or stop - cpu.executed < FEW:
-        return stepper.execute(cpu, stop)
+        return step(cpu, stop)
     translated = cpu.translated
     if translated is None:
         translated = cpu.translated = Translated(cpu)
@@ -242,7 +243,21 @@ def execute(cpu: Cpu, stop: int) -> Trap | None:
     while cpu.executed < stop:
         translated.use_tlb(cpu)
         steps = run_blocks(cpu, translated)
-        trap = stepper.execute(cpu, min(stop, cpu.executed + steps)) if steps else None
+        trap = step(cpu, min(stop, cpu.executed + steps)) if steps else None
+        if trap is not None or cpu.attention:
+            return trap
+    return None
+
+
+def step(cpu: Cpu, stop: int) -> Trap | None:
+    """As `stepper.execute`, and every instruction goes into the CPU's trace if it has one."""
+    trace = cpu.trace
+    if trace is None:
+        return stepper.execute(cpu, stop)
+    while cpu.executed < stop:
+        pc, executed = cpu.pc, cpu.executed
+        trap = stepper.execute(cpu, executed + 1)
+        trace.add(pc, cpu.executed - executed)
         if trap is not None or cpu.attention:
             return trap
     return None
@@ -259,15 +274,16 @@ def run_blocks(cpu: Cpu, translated: Translated) -> int:
             block = translated.loop(block)
             pc, done, steps = block.pc, 0, MAX_INSTRUCTIONS
             break
-        except Left:
-            cpu.sp, cpu.nzcv, _ = translated.leave(cpu.x)
-            cpu.pc = cpu.next_pc
-            return 0
         except Stepped as stepped:
             block = translated.function(cpu, stepped.pc)
             if block.length:  # type: ignore[attr-defined]
                 continue
             pc, done, steps = stepped.pc, 0, 1
+            break
+        except Left as left:
+            found, line = place_of(translated, left.__traceback__)
+            done = found.instruction_at(line) + 1
+            pc, steps = cpu.next_pc, 0
             break
         except (KeyError, TypeError, IndexError, GuestException) as error:
             found, line = place_of(translated, error.__traceback__)
@@ -277,6 +293,8 @@ def run_blocks(cpu: Cpu, translated: Translated) -> int:
             done = found.instruction_at(line)
             pc, steps = found.pc + 4 * done, 1
             break
+    if done and cpu.trace is not None:
+        cpu.trace.add(found.pc, done)
     cpu.sp, cpu.nzcv, budget = translated.leave(cpu.x)
     cpu.pc = pc & M64
     cpu.executed = translated.stop - budget + done

@@ -144,13 +144,17 @@ def test_a_blocked_vcpu_wakes_for_an_injected_interrupt_though_it_masks_it() -> 
 def test_accounting_adds_up_to_the_time_since_the_task_began() -> None:
     hv, vm = started("1: mov x0, #2000\n 2: subs x0, x0, #1\n b.ne 2b\n wfi\n b 1b")
     hv.advance(5 * MS)
-    task = vm.vcpus[0].task
-    assert task is not None
-    task.stamp(hv.now)
-    usage = vm.vcpus[0].usage
+    usage = vm.vcpus[0].usage_at(hv.now)
     assert usage.run_ns + usage.ready_ns + usage.blocked_ns == hv.now
     assert usage.run_ns > 0
     assert usage.switches == 1
+
+
+def test_accounting_counts_the_state_that_a_vcpu_is_still_in() -> None:
+    hv, vm = started("b .")
+    hv.advance(5 * MS)
+    assert vm.vcpus[0].usage_at(hv.now).run_ns == 5 * MS
+    assert vm.vcpus[0].usage.run_ns == 0, "looking changes nothing"
 
 
 def test_state_changes_are_told_with_what_is_waited_for() -> None:

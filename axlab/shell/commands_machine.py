@@ -71,8 +71,8 @@ VCPU_TITLES = (
 )
 
 
-def vcpu_row(vm: Any, vcpu: Any) -> VcpuRow:
-    usage, task = vcpu.usage, vcpu.task
+def vcpu_row(vm: Any, vcpu: Any, now: int) -> VcpuRow:
+    usage, task = vcpu.usage_at(now), vcpu.task
     return VcpuRow(
         vm.id,
         vcpu.id,
@@ -106,7 +106,8 @@ def list_vcpus(context: Context, vms: list[VmReference], format: str) -> Result:
     found = look_up(context.hypervisor, vms or [VmReference("all", "all")])
     unknown = [one for one in found if isinstance(one, Unknown)]
     context.say(*(one.message for one in unknown))
-    rows = [vcpu_row(vm, vcpu) for vm in found if not isinstance(vm, Unknown) for vcpu in vm.vcpus]
+    now = context.hypervisor.now
+    rows = [vcpu_row(vm, vcpu, now) for vm in found if not isinstance(vm, Unknown) for vcpu in vm.vcpus]
     return VcpuListResult(ok=not unknown, vcpus=rows, format=format, transcript=context.transcript)
 
 
@@ -132,7 +133,7 @@ class VcpuResult(Result):
 def show(context: Context, vcpu: VcpuReference) -> Result:
     found = the_vcpu(context, vcpu)
     place = located(found)
-    row = vcpu_row(the_vm(context, vcpu.vm), found)
+    row = vcpu_row(the_vm(context, vcpu.vm), found, context.hypervisor.now)
     return VcpuResult(
         vcpu=row, mpidr=found.mpidr, pc=place["pc"], instruction=place["instruction"], exits=dict(found.exits)
     )

@@ -75,14 +75,7 @@ class Task:
 
     def stamp(self, now: int) -> None:
         """Book the time since the state began, and begin anew."""
-        passed = max(0, now - self.since)
-        usage = self.vcpu.usage
-        if self.state is VcpuStatus.RUNNING:
-            usage.run_ns += passed
-        elif self.state is VcpuStatus.READY:
-            usage.ready_ns += passed
-        else:
-            usage.blocked_ns += passed
+        self.vcpu.usage.book(self.state, max(0, now - self.since))
         self.since = max(now, self.since)
 
 

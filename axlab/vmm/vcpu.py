@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,15 @@ class Usage:
     switches: int = 0
     migrations: int = 0
 
+    def book(self, state: VcpuStatus, ns: int) -> None:
+        """Count `ns` more that were spent in a state."""
+        if state is VcpuStatus.RUNNING:
+            self.run_ns += ns
+        elif state is VcpuStatus.READY:
+            self.ready_ns += ns
+        else:
+            self.blocked_ns += ns
+
 
 @dataclass(eq=False)
 class Vcpu:
@@ -61,6 +70,13 @@ class Vcpu:
     wake_timer: int = 0
     physical_timer: int = 0
     executed_before: int = 0
+
+    def usage_at(self, now: int) -> Usage:
+        """What was used until `now`: the state in which the vCPU is counts, too."""
+        usage = replace(self.usage)
+        if self.task is not None:
+            usage.book(self.task.state, max(0, now - self.task.since))
+        return usage
 
     @property
     def state(self) -> VcpuStatus:

@@ -19,10 +19,11 @@ from small_guests import (
 )
 
 from axlab.errors import AxError
-from axlab.events import Event
+from axlab.events import Event, Observers
 from axlab.guests import build
+from axlab.machine.board import Board
 from axlab.vmm.config import MemoryRegion, default_config
-from axlab.vmm.hypervisor import QUANTUM
+from axlab.vmm.hypervisor import QUANTUM, Hypervisor
 
 TWO = f"ldr x0, =0xc4000003\n mov x1, #1\n ldr x2, ={ENTRY + 0x100:#x}\n hvc #0\n b .\n .org 0x100\n b ."
 
@@ -70,9 +71,20 @@ def test_a_vm_that_cannot_be_made_leaves_nothing_behind(
 def test_identical_memory_that_is_in_use_is_refused_naming_its_user() -> None:
     hv = hypervisor()
     hv.create(config(SPINS, regions=(MemoryRegion(RAM, 0x100_0000, 7, 1),)))
-    message = r"^0x40000000\.\.0x41000000 of VM\[1\]'s RAM at 0x40000000 overlaps 0x40000000\.\.0x41000000 of VM\[0\]"
-    with pytest.raises(AxError, match=message):
+    with pytest.raises(AxError) as refused:
         hv.create(config(SPINS, vm_id=1, regions=(MemoryRegion(RAM, 0x100_0000, 7, 1),)))
+    assert str(refused.value) == (
+        "<config>: kernel.memory_regions[0]: 0x40000000..0x41000000 of VM[1]'s RAM at 0x40000000 overlaps "
+        "0x40000000..0x41000000 of VM[0]'s RAM at 0x40000000; write map_type 0 (MapAlloc), or other addresses"
+    )
+
+
+def test_memory_that_the_host_has_no_more_is_refused_at_its_key() -> None:
+    hv = Hypervisor(Board(ram=64 << 20), Observers())
+    hv.create(config(SPINS, regions=(MemoryRegion(RAM, 0x300_0000),)))
+    message = r"^<config>: kernel.memory_regions\[0\]: the host has no 0x2000000 bytes of RAM left"
+    with pytest.raises(AxError, match=message):
+        hv.create(config(SPINS, vm_id=1, regions=(MemoryRegion(RAM, 0x200_0000),)))
 
 
 def test_a_name_that_is_no_file_name_is_refused() -> None:
@@ -106,6 +118,23 @@ def test_a_symbolic_link_is_never_followed_out_of_the_lab(tmp_path: Path) -> Non
     with pytest.raises(AxError, match="symbolic link"):
         hv.create(config(SPINS))
     assert (list(outside.iterdir()), len(hv.vms), hv.host_memory.used()) == ([], 0, 0)
+
+
+@pytest.mark.parametrize("replaced", ["vms", "vms/guest0"])
+def test_a_link_that_comes_in_place_of_a_folder_is_not_followed_either(tmp_path: Path, replaced: str) -> None:
+    outside = tmp_path / "outside" / "guest0" if replaced == "vms" else tmp_path / "outside"
+    outside.mkdir(parents=True)
+    (outside / "precious").write_text("mine")
+    hv = hypervisor(folder=tmp_path / "lab")
+    vm = hv.create(config(SPINS))
+    place = tmp_path / "lab" / replaced
+    place.rename(tmp_path / "moved")
+    place.symlink_to(tmp_path / "outside")
+    hv.start(vm)
+    hv.stop(vm, force=True)
+    hv.advance(MS)
+    hv.remove(vm, keep_data=False)
+    assert [path.name for path in outside.iterdir()] == ["precious"]
 
 
 # Time

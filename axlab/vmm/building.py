@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from axlab.errors import AxError
 from axlab.machine.bus import Bus
 from axlab.machine.cpu import Cpu, connect
 from axlab.machine.features import Features
@@ -45,8 +46,8 @@ def build(hv: Hypervisor, config: VmConfig) -> Vm:
     regions: list[VmRegion] = []
     tables: Stage2 | None = None
     try:
-        for region in config.kernel.memory_regions:
-            regions.append(allocate(hv, region, label))
+        for index, region in enumerate(config.kernel.memory_regions):
+            regions.append(allocated(hv, config, index, region, label))
         tables = Stage2(hv.board.memory, hv.host_memory, config.base.id)
         folder = VmFolder(hv.folder / "vms" / config.base.name if hv.folder else None)
         vm = Vm(config, hv.board.memory, tables, regions, plan, granted(config), folder)
@@ -66,6 +67,16 @@ def check(hv: Hypervisor, config: VmConfig) -> None:
     findings = [finding for finding in check_config(config, host) if finding.severity == "error"]
     if findings:
         raise ConfigError(findings)
+
+
+def allocated(hv: Hypervisor, config: VmConfig, index: int, region: MemoryRegion, label: str) -> VmRegion:
+    """Host memory for a region. Raises `ConfigError` with the region's key and line where there is none."""
+    try:
+        return allocate(hv, region, label)
+    except AxError as error:
+        right = "; write map_type 0 (MapAlloc), or other addresses" if region.identical else ""
+        key = f"kernel.memory_regions[{index}]"
+        raise ConfigError([config.problem(key, error.message + right)]) from None
 
 
 def allocate(hv: Hypervisor, region: MemoryRegion, label: str) -> VmRegion:

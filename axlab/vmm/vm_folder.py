@@ -61,15 +61,20 @@ class VmFolder:
             self.buffer.clear()
             return
         file = self.path / "vm.log"
-        if file.parent.is_dir() and not file.is_symlink():
+        if self.is_own() and not file.is_symlink():
             with file.open("a", encoding="utf-8") as stream:
                 stream.writelines(self.buffer)
         self.buffer.clear()
 
     def remove(self) -> None:
         """Delete the folder and all in it; what symbolic links in it point to stays."""
-        if self.path is not None and self.path.is_dir() and not self.path.is_symlink():
+        if self.path is not None and self.is_own():
             shutil.rmtree(self.path)
+
+    def is_own(self) -> bool:
+        """Whether the folder is there, and no link has come in its place since it was made."""
+        path = self.path
+        return path is not None and path.is_dir() and not (path.is_symlink() or path.parent.is_symlink())
 
 
 def check_no_links(path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
@@ -89,14 +89,15 @@ def evaluate(node: Expression, scope: Scope) -> Number:
     return binary(node, values[0], values[1])
 
 
-RELOCATIONS = {
+def sixteen_bits(lsb: int) -> Callable[[int], int]:
+    """What takes the sixteen bits of a value that begin at bit `lsb`."""
+    return lambda value: value >> lsb & 0xFFFF
+
+
+RELOCATIONS: dict[str, Callable[[int], int]] = {
     ":lo12:": lambda value: value & 0xFFF,
     ":pg_hi21:": lambda value: value,
-    **{
-        f":abs_g{n}{tail}:": (lambda value, n=n: value >> 16 * n & 0xFFFF)
-        for n in range(4)
-        for tail in ("", "_s", "_nc")
-    },
+    **{f":abs_g{n}{tail}:": sixteen_bits(16 * n) for n in range(4) for tail in ("", "_s", "_nc")},
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from axlab.machine.isa.operands import Kind, Reader, Spelling, Values
 
 SYNONYMS = {"lr": "x30", "fp": "x29", "ip0": "x16", "ip1": "x17"}
@@ -25,7 +27,7 @@ CONDITION_NAMES = ["eq", "ne", "cs", "cc", "mi", "pl", "vs", "vc", "hi", "ls", "
 CONDITIONS = {name: n for n, name in enumerate(CONDITION_NAMES)} | {"hs": 2, "lo": 3}
 
 
-def read_register(reader: Reader, numbers: dict[str, Values], sf: int | None, what: str) -> Values:
+def read_register(reader: Reader, numbers: Mapping[str, Values], sf: int | None, what: str) -> Values:
     """Take a register: (number, sf)."""
     name = reader.name(f"a register {what}")
     found = numbers.get(SYNONYMS.get(name, name))

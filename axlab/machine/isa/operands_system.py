@@ -9,8 +9,10 @@ from axlab.machine.isa.operands import Kind, Reader, Spelling, Values
 from axlab.machine.isa.operands_registers import CONDITION_NAMES
 from axlab.machine.isa.system_names import ENCODINGS, OPERATIONS, OPERATIONS_ON_ALL, PSTATE_FIELDS, WRITTEN_AS
 
-READ_NAMES = {encoding: name for name, encoding in ENCODINGS.items() if name not in WRITTEN_AS.values()}
-WRITTEN_NAMES = {encoding: WRITTEN_AS.get(name, name) for encoding, name in READ_NAMES.items()}
+READ_NAMES: dict[Values, str] = {
+    encoding: name for name, encoding in ENCODINGS.items() if name not in WRITTEN_AS.values()
+}
+WRITTEN_NAMES: dict[Values, str] = {encoding: WRITTEN_AS.get(name, name) for encoding, name in READ_NAMES.items()}
 NUMBERS = {name.lower(): encoding for name, encoding in ENCODINGS.items()}
 GENERIC = re.compile(r"s([23])_([0-7])_c([0-9]|1[0-5])_c([0-9]|1[0-5])_([0-7])")
 
@@ -29,7 +31,7 @@ HINTS = {
 """The hints of later architectures: this machine executes them as NOP, as ARMv8.0 does."""
 
 
-def show_register(names: dict[tuple[int, ...], str], o0: int, op1: int, crn: int, crm: int, op2: int) -> str:
+def show_register(names: dict[Values, str], o0: int, op1: int, crn: int, crm: int, op2: int) -> str:
     """A system register's name, or the generic one."""
     name = names.get((2 + o0, op1, crn, crm, op2))
     return name or f"S{2 + o0}_{op1}_C{crn}_C{crm}_{op2}"
@@ -84,11 +86,7 @@ def read_c_name(reader: Reader, number: int | None) -> Values:
     return (int(match.group(1)),)
 
 
-
-
-
-
-OPERATION_NAMES = {encoding: name for name, encoding in OPERATIONS.items()}
+OPERATION_NAMES: dict[Values, str] = {encoding: name for name, encoding in OPERATIONS.items()}
 
 optional_crm = Kind(show_optional_crm, read_optional_crm, "{ #<imm>}")
 

@@ -228,7 +228,7 @@ def shift_amount(left: bool) -> Kind:
 
 
 VECTOR = by_size(lambda size, q: ARRANGEMENTS[size, q], 2, 1)
-SIZES = {(n,): letter for n, letter in enumerate("bhsd")}
+SIZES: dict[Values, str] = {(n,): letter for n, letter in enumerate("bhsd")}
 
 KINDS: dict[str, Kind | Spelling] = {
     "fp_sd": shaped({(0,): "s", (1,): "d"}, "<S@|D@>"),

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from statistics import median
 from time import process_time
 from typing import Any
 
-CALIBRATION_LOOPS = 400_000
+CALIBRATION_LOOPS = 50_000
+CALIBRATION_RUNS = 15
 M64 = (1 << 64) - 1
 
 
 def seconds(action: Callable[[], Any]) -> float:
     """CPU seconds that an action takes, with what was garbage before out of the way."""
     gc.collect()
+    return time_of(action)
+
+
+def time_of(action: Callable[[], Any]) -> float:
     start = process_time()
     action()
     return process_time() - start
@@ -29,7 +35,7 @@ def calibration() -> float:
 
     Two measurements are comparable in proportion to it: it tells a slow machine, and one that others use, too.
     """
-    return min(seconds(masked_additions) for _ in range(3)) / CALIBRATION_LOOPS * 1e9
+    return median(time_of(masked_additions) for _ in range(CALIBRATION_RUNS)) / CALIBRATION_LOOPS * 1e9
 
 
 def masked_additions() -> int:

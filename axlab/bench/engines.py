@@ -18,6 +18,7 @@ from axlab.machine.board import Board
 from axlab.machine.bus import Bus
 from axlab.machine.cpu import Cpu
 from axlab.machine.features import Features
+from axlab.machine.instruction_trace import InstructionTrace
 from axlab.machine.memory import Memory
 from axlab.vmm.config import VmConfig, parse_config
 from axlab.vmm.hypervisor import Hypervisor
@@ -72,12 +73,22 @@ def bare_cpu(code: bytes) -> Cpu:
     return cpu
 
 
-def run_bare(workload: Workload) -> Run:
-    """On a CPU without a hypervisor, and so without stage 2."""
+def run_bare(workload: Workload, trace: InstructionTrace | None = None) -> Run:
+    """On a CPU without a hypervisor, and so without stage 2; every instruction goes into `trace` if there is one."""
     cpu = bare_cpu(workload.build())
+    cpu.record(trace)
     time = seconds(lambda: cpu.run(ENOUGH))
     check(workload, "a bare CPU", cpu.x[RESULT] if cpu.x[0] == SYSTEM_OFF else -1)
     return Run(time, cpu.executed)
+
+
+def run_recorded(workload: Workload) -> Run:
+    """As `run_bare`, recording every instruction."""
+    trace = InstructionTrace()
+    run = run_bare(workload, trace)
+    if len(trace) != run.instructions:
+        raise WrongResult(f"{workload.name}: {len(trace)} instructions were recorded of {run.instructions}")
+    return run
 
 
 def configuration(path: Path, id: int, name: str, vcpus: int = 1) -> VmConfig:

@@ -14,6 +14,7 @@ from axlab.bench.workloads import ORIGIN, RESULT, WORKLOADS, assembled
 from axlab.events import Observers
 from axlab.lab import Lab
 from axlab.machine.board import Board
+from axlab.vmm.config import default_config
 from axlab.vmm.hypervisor import Hypervisor
 
 ALU = WORKLOADS[0]
@@ -62,8 +63,8 @@ def share_a_lock(vcpus: int) -> Run:
 def listing() -> float:
     """CPU seconds of one `vm list` with ten VMs."""
     lab = Lab()
-    for _ in range(LISTED):
-        lab.create("demo")
+    for id in range(LISTED):
+        lab.create(default_config("demo", id=id, name=f"demo-{id}"))
 
     def listings() -> None:
         for _ in range(LISTINGS):

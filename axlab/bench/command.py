@@ -42,6 +42,8 @@ def main(arguments: argparse.Namespace) -> int:
         if name not in MEASUREMENTS:
             known = ", ".join(MEASUREMENTS)
             raise AxError(f"there is no measurement {name!r}{nearest(name, list(MEASUREMENTS))} (there are {known})")
+    if arguments.json is not None:
+        write(arguments.json, "")  # what cannot be written is told before a long run, not after it
     print(HEAD, flush=True)
     results = []
     for result in measured(names, Settings(arguments.repeat, arguments.linux)):

@@ -8,9 +8,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +81,7 @@ def drive(lab: Lab, script: Script, output: Output, limit: int | None, max_instr
 
     def pause() -> bool:
         output.flush()
-        return output.broken or script.sends or done() or all(vm.state in GONE for vm in vms)
+        return output.broken or script.sends or done() or hopeless(vms, script)
 
     def done() -> bool:
         return scripted and not script.steps
@@ -93,7 +96,7 @@ def drive(lab: Lab, script: Script, output: Output, limit: int | None, max_instr
         if left is not None and left <= 0:
             if done():
                 return Ended(DONE)
-            return Ended(FAILED, f"the limit of {max_instructions} instructions was reached{waiting(script)}")
+            return failed(vms, script, f"the limit of {max_instructions} instructions was reached")
         span = None if deadline is None else deadline - hypervisor.now
         stop = pause if not done() else taken(vms)
         why = advance(hypervisor, span, stop, left)
@@ -101,13 +104,13 @@ def drive(lab: Lab, script: Script, output: Output, limit: int | None, max_instr
             raise BrokenPipeError
         if why == "interrupted":
             return Ended(INTERRUPTED, f"interrupted{waiting(script)}")
-        if all(vm.state in GONE for vm in vms):
+        if hopeless(vms, script):
             return after_the_end(vms, script)
         if why == "idle":
-            return Ended(DONE) if done() else Ended(FAILED, asleep(vms) + waiting(script))
+            return Ended(DONE) if done() else failed(vms, script, asleep(vms))
         if why == "time":
-            passed = format_duration(limit or 0)
-            return Ended(DONE) if done() else Ended(FAILED, f"{passed} of virtual time have passed{waiting(script)}")
+            passed = f"{format_duration(limit or 0)} of virtual time have passed"
+            return Ended(DONE) if done() else failed(vms, script, passed)
 
 
 def taken(vms: list[Any]) -> Callable[[], bool]:
@@ -138,16 +141,34 @@ def asleep(vms: list[Any]) -> str:
     return f"{names}: asleep, and nothing is going to wake it"
 
 
+def faults(vms: list[Any]) -> list[str]:
+    """Which VMs broke, and why."""
+    return [f"{vm.name}: {vm.fault or vm.reason}" for vm in vms if vm.state == "Failed"]
+
+
+def failed(vms: list[Any], script: Script, limit: str) -> Ended:
+    """A run that met a limit; faults of single VMs before that are told, too."""
+    return Ended(FAILED, "; ".join([*faults(vms), limit]) + waiting(script))
+
+
+def hopeless(vms: list[Any], script: Script) -> bool:
+    """Whether every VM has ended, or the one whose text is awaited."""
+    step = script.steps[0] if script.steps else None
+    awaited = step.vm if step is not None and step.kind == "expect" else -1
+    return all(vm.state in GONE for vm in vms if awaited in (-1, vm.id))
+
+
 def after_the_end(vms: list[Any], script: Script) -> Ended:
-    """Every VM has ended: cleanly or not, and with or without what the script waits for."""
-    faults = [f"{vm.name}: {vm.fault or vm.reason}" for vm in vms if vm.state == "Failed"]
+    """Nothing more can come: every VM that counts has ended, cleanly or not, with or without what the script awaits."""
     if script.expects and script.awaited is None:
         return Ended(DONE)
-    if faults:
-        return Ended(FAILED, "; ".join(faults) + waiting(script))
-    if script.awaited:
-        return Ended(FAILED, f"every VM has stopped{waiting(script)}")
-    return Ended(DONE)
+    broken = faults(vms)
+    if broken:
+        return Ended(FAILED, "; ".join(broken) + waiting(script))
+    if script.awaited is None:
+        return Ended(DONE)
+    names = ", ".join(vm.name for vm in vms if vm.state in GONE)
+    return Ended(FAILED, f"{'every VM' if all(vm.state in GONE for vm in vms) else names} has stopped{waiting(script)}")
 
 
 def statistics(lab: Lab, seconds: float) -> dict[str, Any]:
@@ -211,6 +232,28 @@ def create_all(lab: Lab, configs: list[VmConfig]) -> list[Any]:
     return vms
 
 
+def start_all(lab: Lab, vms: list[Any]) -> None:
+    """Start the VMs. Raises AxError that names the one that cannot start, and why."""
+    for vm in vms:
+        try:
+            lab.hypervisor.start(vm)
+        except AxError as error:
+            raise AxError(f"VM[{vm.id}] {vm.name} failed to start: {error}") from None
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """While this is entered, SIGTERM (which `timeout` sends) ends the run as Ctrl-C does: with its statistics."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def made_lab(configs: list[VmConfig]) -> Lab:
     """A private lab whose board has the GIC that the guests were configured for."""
     versions = {config.axlab.gic_version for config in configs}
@@ -238,9 +281,9 @@ def main(arguments: argparse.Namespace) -> int:
     began = time.process_time()
     ended = Ended(FAILED, "the run broke off")
     try:
-        for vm in vms:
-            lab.hypervisor.start(vm)
-        ended = drive(lab, script, output, arguments.limit, arguments.max_instructions)
+        with ended_by_sigterm():
+            start_all(lab, vms)
+            ended = drive(lab, script, output, arguments.limit, arguments.max_instructions)
         output.end()
     finally:
         if arguments.stats:

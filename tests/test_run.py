@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from shell_labs import DEAF, ECHOES, FAULTS, prints, toml
-from small_guests import POWERS_OFF, SLEEPS_FOR_EVER, SPINS
+from small_guests import POWERS_OFF, SLEEPS_FOR_EVER, SPINS, config
 
 from axlab.cli import main
 
@@ -126,9 +127,7 @@ def test_the_instruction_limit_is_exact(capfdbinary: Capture, guest: Callable[..
     assert json.loads(stats.read_text())["instructions"] == 12_345
 
 
-def test_a_trace_and_a_fingerprint_are_written(
-    capfdbinary: Capture, guest: Callable[..., str], tmp_path: Path
-) -> None:
+def test_a_trace_and_a_fingerprint_are_written(capfdbinary: Capture, guest: Callable[..., str], tmp_path: Path) -> None:
     trace = tmp_path / "trace.jsonl"
     source = guest(prints("hi\n"))
     status, out, first = run(capfdbinary, source, "--trace", str(trace), "--fingerprint")
@@ -213,6 +212,35 @@ def test_a_defect_is_called_one(capfdbinary: Capture, monkeypatch: pytest.Monkey
     assert status == 70 and "this is a defect of AxLab" in err and "ZeroDivisionError" in err
 
 
+def test_a_fault_is_told_also_where_another_vm_ends_the_run(
+    capfdbinary: Capture, guest: Callable[..., str], tmp_path: Path
+) -> None:
+    status, _, err = run(capfdbinary, guest(FAULTS), guest(SLEEPS_FOR_EVER, 1))
+    assert status == 1
+    assert err.startswith("axlab: guest0: VCpu[0] at 0x10000000: instruction fetch from 0x10000000")
+    assert err.endswith("; guest1: asleep, and nothing is going to wake it\n")
+
+
+def test_a_run_ends_when_the_vm_whose_text_is_awaited_has_ended(
+    capfdbinary: Capture, guest: Callable[..., str]
+) -> None:
+    expect = ["--expect", "guest0:b"]
+    assert run(capfdbinary, guest(prints("a")), guest(SPINS, 1), *expect) == (
+        1, b"guest0| a\n", "axlab: guest0 has stopped; still waiting for --expect 'b'\n",
+    )  # fmt: skip
+
+
+def test_a_vm_that_cannot_start_is_named(capfdbinary: Capture, tmp_path: Path) -> None:
+    paths = []
+    for number in (0, 1):
+        paths.append(str(tmp_path / f"guest{number}.toml"))
+        text = config(SPINS, number, passed=("/intc", "/pl031@9010000")).to_toml()
+        Path(paths[-1]).write_text(text, encoding="utf-8")
+    status, out, err = run(capfdbinary, *paths)
+    assert (status, out) == (2, b"")
+    assert err == "axlab: VM[1] guest1 failed to start: device RTC (/pl031@9010000) belongs to VM[0]\n"
+
+
 def axlab(*arguments: str, **more: object) -> subprocess.Popen[bytes]:
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
     return subprocess.Popen([sys.executable, "-m", "axlab", *arguments], **pipes)  # type: ignore[call-overload,no-any-return]
@@ -229,15 +257,16 @@ def test_a_reader_that_goes_away_ends_the_run_without_a_word(guest: Callable[...
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send")
-def test_ctrl_c_ends_the_run_with_its_statistics(guest: Callable[..., str], tmp_path: Path) -> None:
-    import signal
-
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no signals to send")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_end_the_run_with_its_statistics(
+    guest: Callable[..., str], tmp_path: Path, number: int
+) -> None:
     stats = tmp_path / "stats.json"
     process = axlab("run", guest(prints("x", SPINS)), "--stats", str(stats))
     assert process.stdout and process.stderr
     assert process.stdout.read(1) == b"x"
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, number)
     assert process.stderr.read() == b"axlab: interrupted\n"
     assert process.wait() == 130
     assert json.loads(stats.read_text())["vms"][0]["state"] == "Running"

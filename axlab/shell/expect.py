@@ -30,13 +30,13 @@ class Script:
 
     def __init__(self, steps: list[Step], first: int) -> None:
         self.steps = deque(steps)
-        self.unread: dict[int, bytes] = {}
+        self.unread: dict[int, bytearray] = {}
         self.last = first
         self.expects = sum(step.kind == "expect" for step in steps)
 
     def observe(self, event: Event) -> None:
         if isinstance(event, Console) and event.direction == "output" and self.steps:
-            self.unread[event.vm] = self.unread.get(event.vm, b"") + event.data
+            self.unread.setdefault(event.vm, bytearray()).extend(event.data)
             self.match()
 
     def match(self) -> None:
@@ -46,12 +46,13 @@ class Script:
 
     def _found(self, step: Step) -> bool:
         for vm in [vm for vm in self.unread if step.vm in (-1, vm)]:
-            before, found, behind = self.unread[vm].partition(step.text) if step.text else (b"", b"", self.unread[vm])
-            if found or not step.text:
-                self.unread[vm] = behind
+            unread = self.unread[vm]
+            place = unread.find(step.text)
+            if place >= 0:
+                del unread[: place + len(step.text)]
                 self.last = vm
                 return True
-            self.unread[vm] = before[-len(step.text) :]  # only a tail can still become part of a match
+            del unread[: -len(step.text)]  # only a tail can still become part of a match
         return not step.text
 
     @property

@@ -20,6 +20,7 @@ from typing import Any
 
 from axlab.errors import AxError
 from axlab.lab import Lab
+from axlab.machine.memory_map import MAX_CPUS
 from axlab.shell.commands_create import configuration
 from axlab.shell.expect import Script, read_steps
 from axlab.shell.running import GONE, advance
@@ -255,9 +256,13 @@ def ended_by_sigterm() -> Iterator[None]:
 
 
 def made_lab(configs: list[VmConfig]) -> Lab:
-    """A private lab whose board has the GIC that the guests were configured for."""
+    """A private lab whose board has the GIC that the guests were configured for, and a CPU for every vCPU, up to 8.
+
+    A vCPU that spins until another has done something would wait for ever if the two had to share a CPU.
+    """
     versions = {config.axlab.gic_version for config in configs}
-    return Lab(gic_version=versions.pop()) if len(versions) == 1 else Lab()
+    cpus = min(MAX_CPUS, max(4, sum(config.base.cpu_num for config in configs)))
+    return Lab(cpus=cpus, gic_version=versions.pop() if len(versions) == 1 else 3)
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -155,6 +155,8 @@ class Cpu:
         """It is `time` ns of virtual time now: from here on every instruction costs `ns_per_instruction`."""
         self.entry_time = time
         self.entry_executed = self.executed
+        if self.trace is not None:
+            self.trace.mark(self.executed, time)
 
     @property
     def now(self) -> int:
@@ -169,6 +171,8 @@ class Cpu:
     def record(self, trace: InstructionTrace | None) -> None:
         """Add every instruction from now on to `trace`, or stop recording. Recording code is code of its own."""
         self.trace = trace
+        if trace is not None:
+            trace.mark(self.executed, self.now)
         self.translated = None
         for tlb in self.tlbs.values():
             tlb.targets.clear()
@@ -201,10 +205,10 @@ class Cpu:
         self.stage2_pages = {}
         self.select_regime()
 
-    def flush_tlb_around(self, page: int) -> None:
-        """Forget the translations of virtual page `page`, and of what may be in one block with it."""
+    def flush_tlb_page(self, page: int) -> None:
+        """Forget the translations of virtual page `page`, bits 55 to 12 of its address."""
         for tlb in self.tlbs.values():
-            tlb.drop_around(page)
+            tlb.drop_page(page)
 
     def drop_writers(self, frame: int) -> None:
         """Send stores to the physical page `frame` the long way, in every regime."""
@@ -394,6 +398,13 @@ class Cpu:
         """The instruction is UNDEFINED at EL0."""
         if self.el == 0:
             raise exceptions.undefined()
+
+    def set_daif(self, value: int) -> None:
+        """Write the interrupt masks. What is unmasked while it is pending is taken before the next instruction."""
+        unmasked = self.daif & ~value
+        self.daif = value
+        if unmasked and self.interrupt_pending():
+            self.attention = True
 
     def check_daif_access(self, crm: int, op2: int) -> None:
         """EL0 may write DAIF only if SCTLR_EL1.UMA is set."""

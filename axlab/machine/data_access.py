@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SCTLR_A = 1 << 1  # all misaligned accesses fault
 DC_ZVA_SIZE = 64
+ZEROS = bytes(DC_ZVA_SIZE)
 
 
 def translate(cpu: Cpu, address: int, access: str, el: int) -> Translation:
@@ -151,6 +152,10 @@ def zero_block(cpu: Cpu, address: int) -> None:
     if page.is_device:
         raise alignment_fault(cpu, address, "w")
     block = address & -DC_ZVA_SIZE
+    direct = cpu.writers[1].get(address >> 12)
+    if direct is not None:
+        direct[block & PAGE_MASK : (block & PAGE_MASK) + DC_ZVA_SIZE] = ZEROS
+        return
     for offset in range(0, DC_ZVA_SIZE, 8):
         cpu.store(block + offset, 8, 0)
 

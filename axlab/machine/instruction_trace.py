@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from typing import Any
 
 COUNT_BITS = 6
 COUNT_MASK = (1 << COUNT_BITS) - 1
@@ -35,12 +36,21 @@ class InstructionTrace:
         self.marks = array("Q")
         self.add_run = self.runs.append
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {"runs": self.runs, "marks": self.marks}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.runs, self.marks = state["runs"], state["marks"]
+        self.add_run = self.runs.append  # of this array, not of the one that was copied
+
     def add(self, pc: int, count: int) -> None:
         """`count` instructions from `pc` on were executed."""
         self.add_run(run_of(pc, count))
 
     def mark(self, executed: int, time: int) -> None:
         """The CPU is entered: so many instructions were executed before, and it is `time` now."""
+        if self.marks and self.marks[-3] == len(self.runs):  # nothing was executed since the last one
+            del self.marks[-3:]
         self.marks.extend((len(self.runs), executed, time))
 
     def __len__(self) -> int:

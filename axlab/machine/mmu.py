@@ -89,12 +89,16 @@ class Fetch(NamedTuple):
 
 
 class Translation(NamedTuple):
-    """Where a 4 KiB page is: bases of the page, accesses that it `allows`, memory type in MAIR's encoding."""
+    """Where a 4 KiB page is: bases of the page, accesses that it `allows`, memory type in MAIR's encoding.
+
+    2 ** `span` bytes is the size of the page or block of stage 1 that holds it: what one TLBI by address ends.
+    """
 
     pa: int
     ipa: int
     allows: int  # READ | WRITE | EXECUTE
     attributes: int
+    span: int = 12
 
     @property
     def is_device(self) -> bool:
@@ -151,16 +155,16 @@ def translate(cpu: Mmu, va: int, access: str, el: int) -> Translation:
 
 def resolve(cpu: Mmu, va: int, access: str, el: int, log: Log) -> Translation:
     """Both stages. With a `log` every descriptor is read from memory and noted there."""
-    ipa, allows, attributes = stage1(cpu, va, access, el, log)
+    ipa, allows, attributes, span = stage1(cpu, va, access, el, log)
     if not cpu.sys["HCR_EL2"] & (HCR_VM | HCR_DC):
-        return Translation(ipa & PAGE_BASE, ipa & PAGE_BASE, allows, attributes)
+        return Translation(ipa & PAGE_BASE, ipa & PAGE_BASE, allows, attributes, span)
     page = stage2(cpu, Request(va, access, 2, ipa), log)
     kind = memory_type.combine(attributes, page.mem_attr)
-    return Translation(page.pa, ipa & PAGE_BASE, allows & page.allows, kind)
+    return Translation(page.pa, ipa & PAGE_BASE, allows & page.allows, kind, span)
 
 
-def stage1(cpu: Mmu, va: int, access: str, el: int, log: Log) -> tuple[int, int, int]:
-    """The IPA of `va`, the accesses that stage 1 allows, and the memory type as a byte of MAIR_EL1."""
+def stage1(cpu: Mmu, va: int, access: str, el: int, log: Log) -> tuple[int, int, int, int]:
+    """The IPA of `va`, the accesses that stage 1 allows, the memory type as a byte of MAIR_EL1, the block's span."""
     sys = cpu.sys
     request = Request(va, access, 1)
     upper = va >> 55 & 1
@@ -180,10 +184,11 @@ def stage1(cpu: Mmu, va: int, access: str, el: int, log: Log) -> tuple[int, int,
     allows = stage1_allows(el, user_and_read_only, descriptor >> 53 & 3, bool(sctlr & SCTLR_WXN))
     if not allows & ACCESS[access]:
         raise TranslationFault(request, "permission", level)
-    return ipa, allows, sys["MAIR_EL1"] >> (descriptor >> 2 & 7) * 8 & 0xFF
+    span = regime.granule_bits + (3 - level) * (regime.granule_bits - 3)
+    return ipa, allows, sys["MAIR_EL1"] >> (descriptor >> 2 & 7) * 8 & 0xFF, span
 
 
-def stage1_off(cpu: Mmu, address: int, request: Request) -> tuple[int, int, int]:
+def stage1_off(cpu: Mmu, address: int, request: Request) -> tuple[int, int, int, int]:
     """Without stage 1 the IPA is the VA: data is Device memory, and instructions are fetched from Normal memory.
 
     HCR_EL2.DC makes both Normal Write-Back memory. DDI 0487, D5.2.9.
@@ -191,11 +196,12 @@ def stage1_off(cpu: Mmu, address: int, request: Request) -> tuple[int, int, int]
     if address >> d.PHYSICAL_ADDRESS_BITS:
         raise TranslationFault(request, "address_size", 0)
     if cpu.sys["HCR_EL2"] & HCR_DC:
-        return address, READ | WRITE | EXECUTE, memory_type.NORMAL_WRITE_BACK
+        return address, READ | WRITE | EXECUTE, memory_type.NORMAL_WRITE_BACK, 12
     if request.access == "x":
         cached = cpu.sys["SCTLR_EL1"] & SCTLR_I
-        return address, EXECUTE, memory_type.NORMAL_WRITE_THROUGH if cached else memory_type.NORMAL_NON_CACHEABLE
-    return address, READ | WRITE, memory_type.DEVICE_NGNRNE
+        kind = memory_type.NORMAL_WRITE_THROUGH if cached else memory_type.NORMAL_NON_CACHEABLE
+        return address, EXECUTE, kind, 12
+    return address, READ | WRITE, memory_type.DEVICE_NGNRNE, 12
 
 
 @lru_cache(maxsize=64)

@@ -86,8 +86,7 @@ def write_nzcv(cpu: Cpu, value: int) -> None:
 
 
 def write_daif(cpu: Cpu, value: int) -> None:
-    cpu.daif = value >> 6 & 0xF
-    cpu.attention = True
+    cpu.set_daif(value >> 6 & 0xF)
 
 
 def write_sp_sel(cpu: Cpu, value: int) -> None:

@@ -70,7 +70,7 @@ def flush_all(cpu: Cpu, value: int) -> None:
 
 def flush_page(cpu: Cpu, value: int) -> None:
     """Forget the translations of a page: `value` has bits 55 to 12 of its address."""
-    cpu.flush_tlb_around(value & VA_MASK)
+    cpu.flush_tlb_page(value & VA_MASK)
 
 
 def on_this_cpu(flush: Effect) -> Effect:

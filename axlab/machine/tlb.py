@@ -15,9 +15,8 @@ from axlab.machine.mmu import Translation
 
 PAGE_MASK = 0xFFF
 
-# The largest block of a translation table is 1 GiB: bits of a virtual page number that are within it, and that tell it.
-REGION_BITS = 18
-REGION_MASK = (1 << 26) - 1
+PAGE_BITS = 12
+PAGE_NUMBER = (1 << 44) - 1  # bits 55 to 12 of an address
 
 # Sizes of accesses in bytes that one element of a view holds, and its format.
 FORMATS: dict[int, Literal["B", "H", "I", "Q"]] = {1: "B", 2: "H", 4: "I", 8: "Q"}
@@ -41,10 +40,11 @@ class Tlb:
     `readers` and `writers` are by access size, then by virtual page; `code` is by virtual page.
     `written` finds the virtual pages in `writers` by physical page. `translations` keeps what the MMU
     said, by (virtual page, access, EL): also of devices, and of pages that have no view. `targets` are the
-    translated blocks by virtual address, `regions` the keys of `translations` by their 1 GiB.
+    translated blocks by virtual address, `blocks` the keys of `translations` by span and number of
+    their blocks.
     """
 
-    __slots__ = ("readers", "writers", "code", "written", "translations", "targets", "regions")
+    __slots__ = ("readers", "writers", "code", "written", "translations", "targets", "blocks")
 
     def __init__(self) -> None:
         self.readers: tuple[Views, ...] = tuple({} for _ in range(17))
@@ -53,7 +53,7 @@ class Tlb:
         self.written: dict[int, list[int]] = {}
         self.translations: dict[tuple[int, str, int], Translation] = {}
         self.targets: dict[int, Callable[[], Any]] = {}
-        self.regions: dict[int, set[tuple[int, str, int]]] = {}
+        self.blocks: dict[int, dict[int, set[tuple[int, str, int]]]] = {}
 
     def add_reader(self, page: int, memory: bytearray) -> None:
         """Let loads of virtual page `page` read `memory`."""
@@ -79,16 +79,18 @@ class Tlb:
     def add_translation(self, page: int, access: str, el: int, found: Translation) -> None:
         """Keep what the MMU said of virtual page `page`; whoever adds a view of the page has asked this before."""
         self.translations[page, access, el] = found
-        self.regions.setdefault(page >> REGION_BITS & REGION_MASK, set()).add((page, access, el))
+        block = (page & PAGE_NUMBER) >> found.span - PAGE_BITS
+        self.blocks.setdefault(found.span, {}).setdefault(block, set()).add((page, access, el))
 
-    def drop_around(self, page: int) -> None:
-        """Forget the translations of the 1 GiB around virtual page `page`: the largest block it may be part of.
+    def drop_page(self, page: int) -> None:
+        """Forget the translations of virtual page `page`, and of all that is in one block of stage 1 with it.
 
-        Tags in the top byte of an address do not matter: bits 55 to 30 are compared.
+        Tags in the top byte of an address do not matter: `page` is bits 55 to 12.
         """
-        for key in self.regions.pop(page >> REGION_BITS & REGION_MASK, ()):
-            del self.translations[key]
-            for views in (self.writers if key[1] == "w" else self.readers)[1:9]:
-                views.pop(key[0], None)
-            if self.code.pop(key[0], None) is not None:
-                self.targets.clear()
+        for span, blocks in self.blocks.items():
+            for key in blocks.pop(page >> span - PAGE_BITS, ()):
+                del self.translations[key]
+                for views in (self.writers if key[1] == "w" else self.readers)[1:9]:
+                    views.pop(key[0], None)
+                if self.code.pop(key[0], None) is not None:
+                    self.targets.clear()

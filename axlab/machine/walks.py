@@ -248,7 +248,7 @@ def address_translate(cpu: mmu.Mmu, va: int, stages: str, write: bool, el: int) 
     access = "w" if write else "r"
     try:
         if stages == "1":
-            pa, _, kind = mmu.stage1(cpu, va, access, el, log)
+            pa, _, kind, _ = mmu.stage1(cpu, va, access, el, log)
         else:
             translation = mmu.resolve(cpu, va, access, el, log)
             pa, kind = translation.pa, translation.attributes

@@ -151,8 +151,7 @@ def MSR_imm(cpu: Cpu, op1: int, crm: int, op2: int) -> None:
         cpu.sp_sel = crm & 1
     else:
         cpu.check_daif_access(crm, op2)
-        cpu.daif = cpu.daif | crm if op2 == 6 else cpu.daif & ~crm
-        cpu.attention = True
+        cpu.set_daif(cpu.daif | crm if op2 == 6 else cpu.daif & ~crm)
 
 
 def MSR_reg(cpu: Cpu, o0: int, op1: int, crn: int, crm: int, op2: int, rt: int) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import CodeType
 
+from axlab.machine import system_registers
 from axlab.machine.instruction_trace import run_of
 from axlab.machine.isa import bits
 from axlab.machine.isa.condition_codes import HOLDS
@@ -20,7 +21,7 @@ from axlab.machine.tlb import INDEX
 from axlab.machine.translator import flags
 from axlab.machine.translator.facts import Facts
 from axlab.machine.translator.records import Record
-from axlab.machine.translator.templates import RowTemplates
+from axlab.machine.translator.templates import RowTemplates, Template
 
 MAX_INSTRUCTIONS = 48
 
@@ -37,6 +38,8 @@ GLOBALS: dict[str, object] = {
     **{name: value for name, value in vars(bits).items() if not name.startswith("_")},
     **{f"I{size}": INDEX[size] for size in (2, 4, 8)},
     "HOLDS": HOLDS,
+    "from_bytes": int.from_bytes,
+    "read_register": system_registers.read,
     "Left": Left,
     "nzcv_of": flags.nzcv_of,
     "nzcv_of_add": flags.nzcv_of_add,
@@ -45,16 +48,29 @@ GLOBALS: dict[str, object] = {
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A translated block: `length` instructions from `pc`; `code` is the function's, its cells by name in
-    `code.co_freevars`. Line `lines[n]` is the first of instruction n, `jumps` are the lines that look up a
+    """A translated block: its instructions are at `pcs`, the first at `pc`; `code` is the function's, its cells by
+    name in `code.co_freevars`. `runs` are the instructions with which a run
+    of neighbours begins. Line `lines[n]` is the first of instruction n, `jumps` are the lines that look up a
     computed target; `source` is the function's text."""
 
     pc: int
-    length: int
+    pcs: tuple[int, ...]
+    words: tuple[int, ...]
+    runs: tuple[int, ...]
     code: CodeType
     lines: tuple[int, ...]
     jumps: frozenset[int]
     source: str
+
+    @property
+    def length(self) -> int:
+        """Instructions, if it is not left before its end."""
+        return len(self.pcs)
+
+    def run_before(self, index: int) -> tuple[int, int]:
+        """The run of instructions that ends before instruction `index`: its address and length, which may be 0."""
+        first = self.runs[bisect_right(self.runs, index) - 1]
+        return self.pcs[first], index - first
 
     def instruction_at(self, line: int) -> int:
         """The index of the instruction whose text holds a line."""
@@ -76,7 +92,9 @@ class Writer:
 
     pc: int
     records_runs: bool = False
-    count: int = 0
+    pcs: list[int] = field(default_factory=list)
+    words: list[int] = field(default_factory=list)
+    runs: list[int] = field(default_factory=lambda: [0])
     lines: list[str] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     kind: str = ""
@@ -85,11 +103,32 @@ class Writer:
     facts: Facts = field(default_factory=Facts)
     loops: bool = False
 
-    def instruction(self, records: list[Record], texts: tuple[str, ...]) -> bool:
-        """Add an instruction; whether the block may go on after it."""
+    @property
+    def count(self) -> int:
+        return len(self.pcs)
+
+    def begin(self, address: int, word: int) -> None:
+        """What follows is the text of the instruction at `address`."""
         self.starts.append(len(self.lines))
-        self.count += 1
+        self.pcs.append(address)
+        self.words.append(word)
+
+    def instruction(self, records: list[Record], texts: tuple[str, ...]) -> bool:
+        """Add an instruction's records; whether the block may go on after it."""
         return all(self.record(record, texts, "") for record in records)
+
+    def follow(self, target: int) -> bool:
+        """Whether the block may go on at the target of a branch that it surely takes."""
+        if target >> 12 != self.pc >> 12 or target in self.pcs or self.count == MAX_INSTRUCTIONS:
+            return False
+        if self.records_runs:
+            self.put("", self.recorded_run())
+        self.runs.append(self.count)
+        return True
+
+    def recorded_run(self) -> str:
+        first = self.runs[-1]
+        return f"T({run_of(self.pcs[first], self.count - first)})"
 
     def put(self, indent: str, line: str) -> None:
         if "@" in line:
@@ -126,7 +165,6 @@ class Writer:
 
     def call(self, found: Fetched, address: int) -> None:
         """Add an instruction that does not fold: its semantics function is called, with the registers it names."""
-        self.starts.append(len(self.lines))
         self.unread = -1
         self.facts.forget_all()
         fields = dict(zip(found.templates.row.fields, found.fields, strict=True))
@@ -135,9 +173,8 @@ class Writer:
         after = "".join(f";x{n}=X[{n}]" for n in numbers if n < 31)
         if 31 in numbers or found.templates.row.name.startswith("MSR"):
             before, after = "CPU.sp=sp;" + before, after + ";sp=CPU.sp"
-        self.put("", f"{before}c=call({found.word},{address},b-{self.count}){after}")
+        self.put("", f"{before}c=call({found.word},{address},b-{self.count - 1}){after}")
         self.put("", "if c:raise Left")
-        self.count += 1
 
     def set_flags(self, kind: str, operands: list[str], indent: str) -> None:
         self.right = operands[1] if operands[1].isdigit() else "FB"
@@ -179,8 +216,7 @@ class Writer:
     def leave(self, kind: str, target: str, indent: str) -> None:
         """Leave the block for another, or for its own beginning."""
         self.unread = -1
-        run = f";T({run_of(self.pc, self.count)})" if self.records_runs else ""
-        self.put(indent, f"b-={self.count}{run}")
+        self.put(indent, f"b-={self.count}" + (f";{self.recorded_run()}" if self.records_runs else ""))
         if kind == "jump":
             self.put(indent, f"return F[{target}]")
         elif int(target) == self.pc:
@@ -210,7 +246,7 @@ class Writer:
         code = next(const for const in make.co_consts if isinstance(const, CodeType))
         lines = tuple(start + skipped for start in self.starts)
         jumps = frozenset(n + skipped for n, line in enumerate(self.lines) if "return F[" in line)
-        return Block(self.pc, self.count, code, lines, jumps, source)
+        return Block(self.pc, tuple(self.pcs), tuple(self.words), tuple(self.runs), code, lines, jumps, source)
 
 
 # What leaves its block anyway, or needs registers that it does not name, is better left to the stepper.
@@ -228,23 +264,37 @@ def is_stepped(found: Fetched) -> bool:
     )
 
 
-def translate(pc: int, instructions: Iterator[Fetched], records_runs: bool = False) -> Block | None:
-    """The block of `instructions`, which begin at `pc` and end where the page does or at what means nothing; None
-    if there is not even one. With `records_runs` it adds what it executed to the CPU's instruction trace."""
+Fetch = Callable[[int], Fetched | None]
+
+
+def translate(pc: int, fetch: Fetch, records_runs: bool = False) -> Block | None:
+    """The block at `pc`; None if it would have no instruction. `fetch` gives the instruction at an address of the
+    same page, None for what means nothing. With `records_runs` the block adds what it executed to the CPU's trace."""
     writer = Writer(pc, records_runs)
     address = pc
-    for found in instructions:
-        if is_stepped(found):
+    while writer.count < MAX_INSTRUCTIONS and address >> 12 == pc >> 12:
+        found = fetch(address)
+        if found is None or is_stepped(found):
             break
+        writer.begin(address, found.word)
         template = found.templates.template(found.fields, address)
+        target = None if template is None else only_branch(template, found, address)
         if template is None:
             writer.call(found, address)
+        elif target is not None and writer.follow(target):
+            address = target
+            continue
         elif not writer.instruction(template.records, template.fill(*found.fields, address)):
             return writer.finish()
         address += 4
-        if writer.count == MAX_INSTRUCTIONS:
-            break
     if not writer.count:
         return None
     writer.leave("branch", str(address), "")
     return writer.finish()
+
+
+def only_branch(template: Template, found: Fetched, address: int) -> int | None:
+    """The target of an instruction that does nothing but branch to it."""
+    if len(template.records) == 1 and template.records[0].kind == "branch":
+        return int(template.fill(*found.fields, address)[0])
+    return None

@@ -51,6 +51,12 @@ def sign_extended(value: Value, width: int) -> Value:
     return Value("text", f"(({low.run}^{sign})-{sign})", -sign, sign - 1, value.effects, (low.run, width))
 
 
+def bytes_reversed(value: Value, size: int) -> Value:
+    """As `bits.reverse_bytes`, in place: a call more would cost as much again."""
+    source = f"from_bytes(({value.run}).to_bytes({size},'little'),'big')"
+    return Value("text", source, 0, (1 << 8 * size) - 1, value.effects)
+
+
 @cache
 def parsed(function: Callable[..., Any]) -> ast.FunctionDef:
     """The syntax tree of a function."""
@@ -209,6 +215,9 @@ class Folder:
             return self.compare(COMPARISONS[type(node.ops[0])], left, right)
         if isinstance(node, ast.IfExp):
             return self.choose(node, env, names)
+        if isinstance(node, ast.Tuple):
+            numbers = [str(self.decide(self.expression(element, env, names))) for element in node.elts]
+            return Value("tuple", "|".join(numbers))
         if isinstance(node, ast.Attribute) and node.attr == "pc":
             return Value("hole", "pc", 0, (1 << 64) - 1)
         if isinstance(node, ast.Call):
@@ -262,9 +271,10 @@ class Folder:
     def call(self, node: ast.Call, args: list[Value], names: dict[str, Any]) -> Value:
         """A primitive, a pure helper, or a function that is read in turn."""
         if isinstance(node.func, ast.Attribute):
-            primitive = primitives.VALUES.get(node.func.attr)
+            qualified = ast.unparse(node.func).removeprefix("cpu.")
+            primitive = primitives.VALUES.get(qualified)
             if primitive is None:
-                raise Unfoldable(f"the primitive {node.func.attr}")
+                raise Unfoldable(f"the primitive {qualified}")
             return primitive(self, *args)
         if not isinstance(node.func, ast.Name) or not callable(names.get(node.func.id)) or node.keywords:
             raise Unfoldable(ast.dump(node.func))
@@ -285,6 +295,8 @@ class Folder:
             args[index] = number(self.decide(args[index]))
         if name == "sign_extend":
             return sign_extended(args[0], args[1].number)
+        if name == "reverse_bytes":
+            return bytes_reversed(args[0], args[1].number)
         saved = len(self.records)
         try:
             return self.inline(function, args)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from axlab.machine import system_registers
 from axlab.machine.translator.records import Record
 from axlab.machine.translator.values import M32, M64, Unfoldable, Value, combine, masked, number, text
 
@@ -116,6 +117,34 @@ def aligned_store(folder: Folder, address: Value, size: Value, value: Value) -> 
     return store(folder, address, size, value)
 
 
+def load_exclusive(folder: Folder, address: Value, size: Value) -> Value:
+    """Only of a page that the TLB knows: what is no memory, and needs the time, goes to the stepper."""
+    bytes_ = folder.decide(size)
+    if not address.simple:
+        address = folder.temporary(address, "a")
+    add(folder, "memory", f"R1[{address.run}>>12]")
+    return text(f"CPU.load_exclusive({address.run},{bytes_})", 0, (1 << 8 * bytes_) - 1, "memory")
+
+
+def clear_exclusive(folder: Folder) -> str:
+    add(folder, "line", "CPU.clear_exclusive()")
+    return ""
+
+
+# Registers that are computed from what no cell holds; all others with a function of their own need the CPU's state.
+COMPUTED = {"SP_EL0", "DAIF", "CurrentEL", "SPSel", "DCZID_EL0", "CCSIDR_EL1"}
+
+
+def read_register(folder: Folder, cpu: Value, encoding: Value, rt: Value) -> Value:
+    """MRS of a register that is stored: the access is checked when it runs."""
+    op0, op1, crn, crm, op2 = (int(part) for part in encoding.text.split("|"))
+    numbers = (op0, op1, crn, crm, op2)
+    register = system_registers.REGISTERS.get(numbers)
+    if register is None or register.read is not None and register.name not in COMPUTED:
+        raise Unfoldable("a register that is computed")
+    return text(f"read_register(CPU,{numbers},{rt.run})", 0, M64, "memory")
+
+
 def carry(folder: Folder) -> Value:
     return text("@C@", 0, 1, "flags")
 
@@ -162,10 +191,12 @@ def add(folder: Folder, kind: str, *texts: str) -> None:
 
 VALUES: dict[str, Callable[..., Value]] = {
     "get_x": get_x, "get_sp_or_x": get_sp_or_x, "base": base, "load": load, "load_pair": load_pair,
-    "load_acquire": aligned_load, "carry": carry, "holds": holds,
+    "load_acquire": aligned_load, "load_exclusive": load_exclusive, "system_registers.read": read_register,
+    "carry": carry, "holds": holds,
 }  # fmt: skip
 EFFECTS: dict[str, Callable[..., str]] = {
     "set_x": set_x, "set_sp_or_x": set_sp_or_x, "store": store, "store_pair": store_pair,
     "store_release": aligned_store, "flags_of_add": flags_of("add"), "flags_of_sub": flags_of("sub"),
     "flags_of_logic": flags_of_logic, "flags_of_add_carry": flags_of_add_carry, "set_nzcv": set_nzcv, "branch": branch,
+    "clear_exclusive": clear_exclusive,
 }  # fmt: skip

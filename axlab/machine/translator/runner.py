@@ -6,7 +6,7 @@ and every exception, interrupt and system instruction is the stepper's, which st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import CellType, CodeType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from axlab.machine.exceptions import GuestException
 from axlab.machine.isa.bits import M64
 from axlab.machine.isa.semantics import LSE, SEMANTICS
 from axlab.machine.isa.table import load_table
-from axlab.machine.translator.blocks import GLOBALS, MAX_INSTRUCTIONS, Block, Fetched, Left, translate
+from axlab.machine.translator.blocks import GLOBALS, MAX_INSTRUCTIONS, Block, Fetch, Fetched, Left, translate
 from axlab.machine.translator.flags import nzcv_of
 from axlab.machine.translator.templates import RowTemplates
 from axlab.machine.traps import Trap
@@ -172,7 +172,8 @@ class Translated:
             function.length = block.length
             function.pc = pc
             self.blocks[id(block.code)] = block
-        cpu.memory.watch(page.frame << 12 | pc & 4095, 4 * (block.length if block else 1))
+        for address in block.pcs if block else (pc,):
+            cpu.memory.watch(page.frame << 12 | address & 4095, 4)
         page.functions[pc] = function
         page.cell(f"L{pc:x}").cell_contents = function
         return function
@@ -210,30 +211,35 @@ class Translated:
 
 def compiled(cpu: Cpu, pc: int) -> Block | None:
     """The block at `pc`: the same for all CPUs that share this memory, as long as its words are the same."""
-    place = (pc & 4095) >> 2
-    words = bytes(cpu.code[pc >> 12][place : place + MAX_INSTRUCTIONS])
-    known: dict[tuple[int, bytes, bool, bool], Block | None] = cpu.memory.compiled
+    known: dict[tuple[int, bool, bool], list[Block]] = cpu.memory.compiled
+    page = cpu.code[pc >> 12]
     records_runs = cpu.trace is not None
-    key = (pc, words, cpu.features.lse, records_runs)
-    if key not in known:
-        known[key] = translate(pc, instructions(cpu, pc), records_runs)
-    return known[key]
+    blocks = known.setdefault((pc, cpu.features.lse, records_runs), [])
+    for block in blocks:
+        if all(page[address >> 2 & 1023] == word for address, word in zip(block.pcs, block.words, strict=True)):
+            return block
+    made = translate(pc, instructions(cpu, page), records_runs)
+    if made is not None:
+        blocks.append(made)
+    return made
 
 
-def instructions(cpu: Cpu, pc: int) -> Iterator[Fetched]:
-    """The decoded instructions from `pc` on, to the end of its page or to what means nothing."""
+def instructions(cpu: Cpu, page: memoryview) -> Fetch:
+    """How a block finds the instructions of its page."""
     templates = row_templates()
-    for word in cpu.code[pc >> 12][(pc & 4095) >> 2 :]:
+
+    def fetch(address: int) -> Fetched | None:
+        word = page[address >> 2 & 1023]
         found = load_table().decode(word)
         if found is None or found[0].name in LSE and not cpu.features.lse:
-            return
-        yield Fetched(word, templates[found[0].name], found[1])
+            return None
+        return Fetched(word, templates[found[0].name], found[1])
+
+    return fetch
 
 
 def execute(cpu: Cpu, stop: int) -> Trap | None:
     """Execute until `stop` instructions are done, something asks for attention, or an exception was taken."""
-    if cpu.trace is not None:
-        cpu.trace.mark(cpu.executed, cpu.now)
     if cpu.il or stop - cpu.executed < FEW:
         return step(cpu, stop)
     translated = cpu.translated
@@ -283,7 +289,7 @@ def run_blocks(cpu: Cpu, translated: Translated) -> int:
         except Left as left:
             found, line = place_of(translated, left.__traceback__)
             done = found.instruction_at(line) + 1
-            pc, steps = cpu.next_pc, 0
+            pc, steps = found.pcs[done - 1] + 4, 0
             break
         except (KeyError, TypeError, IndexError, GuestException) as error:
             found, line = place_of(translated, error.__traceback__)
@@ -291,10 +297,12 @@ def run_blocks(cpu: Cpu, translated: Translated) -> int:
                 block = translated.function(cpu, error.args[0])
                 continue
             done = found.instruction_at(line)
-            pc, steps = found.pc + 4 * done, 1
+            pc, steps = found.pcs[done], 1
             break
     if done and cpu.trace is not None:
-        cpu.trace.add(found.pc, done)
+        pc_of_run, count = found.run_before(done)
+        if count:
+            cpu.trace.add(pc_of_run, count)
     cpu.sp, cpu.nzcv, budget = translated.leave(cpu.x)
     cpu.pc = pc & M64
     cpu.executed = translated.stop - budget + done

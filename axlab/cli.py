@@ -1,4 +1,4 @@
-"""The command line: `axlab run | shell | asm | disasm | config | fetch | doctor | bench | notebook`.
+"""The command line: `axlab run | shell | asm | disasm | config | fetch | doctor | cache | bench | notebook`.
 
 Exit status: 0 done, 1 it ran and something failed, 2 wrong usage or files, 70 a defect of AxLab, 130
 interrupted. What is imported is imported by the subcommand that needs it.
@@ -75,7 +75,7 @@ def declare_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-instructions", type=count, metavar="N", help="limit of guest instructions")
     parser.add_argument("--stats", metavar="FILE", help="write what was used as JSON, however the run ends")
     parser.add_argument("--trace", metavar="FILE", help="write the trace; the extension chooses its form")
-    parser.add_argument("--trace-level", choices=("off", "events", "blocks", "instructions", "memory"))
+    parser.add_argument("--trace-level", choices=("off", "events", "blocks", "instructions"))
     parser.add_argument(
         "--fingerprint", action="store_true", help="print the hash of the event stream to standard error"
     )
@@ -279,6 +279,28 @@ def run_doctor(arguments: argparse.Namespace) -> int:
     return DONE if report.ok else FAILED
 
 
+def declare_cache(parser: argparse.ArgumentParser) -> None:
+    what = "show: where the cache of translated code is and how big; clear: drop all of it"
+    parser.add_argument("action", choices=("show", "clear"), help=what)
+
+
+def run_cache(arguments: argparse.Namespace) -> int:
+    from axlab.code_cache import open_cache
+    from axlab.units import format_memory_size
+
+    with open_cache() as cache:
+        if arguments.action == "clear":
+            cache.clear()
+            return DONE
+        figures = cache.figures()
+    if figures.reason:
+        print(f"The code cache is off: {figures.reason}.")
+    else:
+        entries = "1 entry" if figures.entries == 1 else f"{figures.entries} entries"
+        print(f"{figures.path}: {entries}, {format_memory_size(figures.size)}")
+    return DONE
+
+
 def declare_notebook(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("notebook", nargs="?", help="which one to open (default: the welcome notebook)")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="for jupyter lab")
@@ -315,6 +337,7 @@ SUBCOMMANDS = (
     Subcommand("config", "check configuration files, or write a new one", declare_config, run_config),
     Subcommand("fetch", "get a real guest to run", declare_fetch, run_fetch),
     Subcommand("doctor", "what is installed, what is missing for which feature", declare_doctor, run_doctor),
+    Subcommand("cache", "the translated code that is kept on disk", declare_cache, run_cache),
     Subcommand("bench", "measure how fast guests run here", declare_bench, run_bench),
     Subcommand("notebook", "open the notebooks in JupyterLab", declare_notebook, run_notebook),
 )

@@ -141,7 +141,7 @@ class Observers:
         self.observers.append(observer)
 
     def remove(self, observer: Callable[[Event], None]) -> None:
-        self.observers = [known for known in self.observers if known is not observer]
+        self.observers = [known for known in self.observers if known != observer]  # a method is made anew each time
 
     def emit(self, event: Event) -> None:
         """Tell every observer. One that raises is dropped with a warning; the lab goes on."""

@@ -71,6 +71,7 @@ class Lab:
             boot_delay=_switch("boot_delay", boot_delay),
             folder=self.folder,
         )
+        self.trace.follow(self.hypervisor.vms, self.events)
 
     @classmethod
     def open(cls, folder: str | Path) -> Lab:
@@ -90,6 +91,10 @@ class Lab:
             return cls(folder=folder, **settings)
         except AxError as error:
             raise AxError(error.message, source=str(path)) from None
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.trace.follow(self.hypervisor.vms, self.events)
 
     def _private_folder(self) -> Path:
         path = tempfile.mkdtemp(prefix="axlab-")

@@ -274,7 +274,7 @@ def main(arguments: argparse.Namespace) -> int:
     configs = read_configs(arguments.targets)
     lab = made_lab(configs)
     level = arguments.trace_level or ("events" if arguments.trace or arguments.fingerprint else "off")
-    lab.trace.recorder.level = level
+    lab.trace.record(level)
     if level == "off" and not arguments.fingerprint:
         lab.events.remove(lab.trace.recorder)
     vms = create_all(lab, configs)

@@ -1,7 +1,7 @@
 """What a trace holds, column by column: one table that the recorder, the frames and the docs read.
 
-The kinds are the event types of `axlab.events`, and their columns are the fields of those types. A
-field means the same in every kind, so it is described once, by its name.
+The kinds are the event types of `axlab.events`, and what was executed (below); their columns are the fields
+of those types. A field means the same in every kind, so it is described once, by its name.
 """
 
 from __future__ import annotations
@@ -10,6 +10,26 @@ import re
 from dataclasses import dataclass, fields
 
 from axlab import events
+
+
+@dataclass(frozen=True, slots=True)
+class Block(events.Event):
+    """Instructions that lie behind one another, and were executed so; never emitted, but a row of a recording."""
+
+    vm: int
+    vcpu: int
+    pc: int
+    instructions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction(events.Event):
+    """One instruction that was executed; never emitted, but a row of a recording."""
+
+    vm: int
+    vcpu: int
+    pc: int
+
 
 # The name of a kind of rows, and the event type whose fields are its columns.
 KINDS: dict[str, type[events.Event]] = {
@@ -24,6 +44,8 @@ KINDS: dict[str, type[events.Event]] = {
     "faults": events.Fault,
     "log": events.Log,
 }
+EXECUTED: dict[str, type[events.Event]] = {"blocks": Block, "instructions": Instruction}
+ROWS = KINDS | EXECUTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +108,7 @@ DESCRIBED = {column.name: column for column in (
     Column("function",  "name",  "",        "function of PSCI"),
     Column("message",   "text",  "",        "what happened, in words"),
     Column("level",     "name",  "",        "error, warn, info or debug"),
+    Column("instructions", "count", "",     "how many were executed, one behind the other, from pc on"),
 )}
 # fmt: on
 
@@ -117,4 +140,4 @@ def columns_of(event_type: type[events.Event]) -> tuple[Column, ...]:
 
 def document() -> list[tuple[str, Column]]:
     """(kind, column) of everything that a trace holds: what the reference page prints."""
-    return [(kind, column) for kind, event_type in KINDS.items() for column in columns_of(event_type)]
+    return [(kind, column) for kind, event_type in ROWS.items() for column in columns_of(event_type)]

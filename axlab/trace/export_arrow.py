@@ -42,14 +42,24 @@ def arrow_table(recorder: Recorder, kind: str | None) -> Any:
 
 
 def _serials(recorder: Recorder) -> Any:
-    """A function: kind -> the places of its rows in the order of all events."""
+    """A function: kind -> the places of its rows in the order of all rows, as `Recorder.rows` has it."""
     import numpy
     import pyarrow
 
     recorder.flush()
     order = numpy.array(recorder.order, dtype="uint8")
+    times = numpy.zeros(len(order), dtype="int64")
+    for place, table in enumerate(recorder.tables.values()):
+        times[order == place] = table.stores["time"].values
+    finest = recorder.executed.finest()
+    executed = numpy.array(recorder.executed.table(finest).stored()["time"].values if finest else [], dtype="int64")
+    rank = numpy.empty(len(order) + len(executed), dtype="int64")
+    merged = numpy.concatenate([numpy.maximum.accumulate(times), executed])
+    rank[numpy.argsort(merged, kind="stable")] = numpy.arange(len(rank))
     places = {kind: place for place, kind in enumerate(recorder.tables)}
-    return lambda kind: pyarrow.array(numpy.flatnonzero(order == places.get(kind, 255)), pyarrow.int64())
+    return lambda kind: pyarrow.array(
+        rank[len(order) :] if kind == finest else rank[: len(order)][order == places.get(kind, 255)]
+    )
 
 
 def _table(table: Table) -> Any:
@@ -57,7 +67,7 @@ def _table(table: Table) -> Any:
 
     return pyarrow.table({
         column.name: _array(store, column.form)
-        for column, store in zip(table.columns, table.stores.values(), strict=True)
+        for column, store in zip(table.columns, table.stored().values(), strict=True)
     })
 
 

@@ -22,7 +22,7 @@ def frame_of(table: Table, vm: int | None = None) -> pandas.DataFrame:
     import pandas
 
     series: dict[str, Any] = {}
-    for column, store in zip(table.columns, table.stores.values(), strict=True):
+    for column, store in zip(table.columns, table.stored().values(), strict=True):
         series[column.name] = MAKERS[column.form](store, column)
         if column.form == "time":
             series["at"] = pandas.Series(series[column.name].view("m8[ns]"), copy=False)

@@ -1,7 +1,7 @@
 """AxLab's own file of a trace: a line that names the format, a line of JSON, and the columns as they are in memory.
 
     AXLAB TRACE 1
-    {"events": 1234, "dropped": 0, "tables": [{"kind": "exits", "columns": [...]}, ...]}
+    {"events": 1234, "dropped": 0, "tables": [{"kind": "exits", "columns": [...]}, ...], "executed": [...]}
     the bytes of every array, little endian, in the order in which the second line names them
 """
 
@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from axlab.errors import AxError
-from axlab.trace.columns import FORMS, KINDS, columns_of
+from axlab.trace.columns import EXECUTED, FORMS, KINDS, columns_of
+from axlab.trace.executed import Recording
 from axlab.trace.recorder import Recorder
 from axlab.trace.table import Lists, Names, Store, Table
 
@@ -24,12 +25,14 @@ MAGIC = b"AXLAB TRACE 1\n"
 def write_own(recorder: Recorder, path: Path, kind: str | None) -> None:
     """Write a trace, or one kind of it, so that `load` gives it back."""
     recorder.flush()
-    tables = recorder.tables if kind is None else {kind: recorder.table(kind)}
-    order = recorder.order if kind is None else array("B", bytes(len(tables[kind])))
+    tables = recorder.tables if kind is None else {} if kind in EXECUTED else {kind: recorder.table(kind)}
+    order = recorder.order if kind is None else array("B", bytes(sum(map(len, tables.values()))))
+    recordings = recorder.executed.recordings if kind is None or kind in EXECUTED else []
     head = {
         "events": len(order),
         "dropped": recorder.dropped,
         "tables": [{"kind": name, "columns": _describe(table)} for name, table in tables.items()],
+        "executed": [_describe_recording(recording) for recording in recordings],
     }
     with open(path, "wb") as file:
         file.write(MAGIC + json.dumps(head).encode() + b"\n")
@@ -39,6 +42,9 @@ def write_own(recorder: Recorder, path: Path, kind: str | None) -> None:
                 _put(file, store.values)
                 if isinstance(store, Lists):
                     _put(file, store.ends)
+        for recording in recordings:
+            _put(file, recording.trace.runs)
+            _put(file, recording.trace.marks)
 
 
 def _describe(table: Table) -> list[dict[str, Any]]:
@@ -53,6 +59,13 @@ def _describe(table: Table) -> list[dict[str, Any]]:
     ]
 
 
+def _describe_recording(recording: Recording) -> dict[str, Any]:
+    return {name: getattr(recording, name) for name in ("vm", "vcpu", "ns", "level")} | {
+        "runs": len(recording.trace.runs),
+        "marks": len(recording.trace.marks),
+    }
+
+
 def load(recorder: Recorder, path: Path) -> None:
     """Read a file of `write_own` into an empty recorder. Raises `AxError` for anything else."""
     try:
@@ -64,6 +77,7 @@ def load(recorder: Recorder, path: Path) -> None:
             recorder.order = _get(file, "B", head["events"])
             for described in head["tables"]:
                 recorder.tables[described["kind"]] = _table(file, described)
+            recorder.executed.recordings = [_recording(file, described) for described in head["executed"]]
     except OSError as error:
         raise AxError(f"{path} cannot be read: {error.strerror or error}") from None
     except (ValueError, KeyError, TypeError, EOFError) as error:
@@ -80,6 +94,16 @@ def _table(file: BinaryIO, described: dict[str, Any]) -> Table:
     for column in described["columns"]:
         _fill(file, table.stores[column["name"]], FORMS[forms[column["name"]]].code, column)
     return table
+
+
+def _recording(file: BinaryIO, described: dict[str, Any]) -> Recording:
+    vm, vcpu, ns = [int(described[name]) for name in ("vm", "vcpu", "ns")]
+    recording = Recording(vm, vcpu, ns, str(described["level"]), goes_on=False)
+    state = {name: _get(file, "Q", described[name]) for name in ("runs", "marks")}
+    if len(state["marks"]) % 3 or state["runs"] and not state["marks"]:
+        raise ValueError(f"the recording of vCPU {vcpu} of VM {vm} has no times")
+    recording.trace.__setstate__(state)
+    return recording
 
 
 def _fill(file: BinaryIO, store: Store, code: str, column: dict[str, Any]) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterator
+from heapq import merge
 from typing import Any
 
 from axlab.errors import AxError, nearest
 from axlab.events import Event
-from axlab.trace.columns import KINDS, kind_of
+from axlab.trace.columns import EXECUTED, KINDS, ROWS, kind_of
+from axlab.trace.executed import Executed
 from axlab.trace.fingerprint import Fingerprint
 from axlab.trace.table import Table, values_of
 
@@ -21,13 +23,14 @@ class Recorder:
     """Called with every event. `level` "off" keeps the fingerprint only, "events" the columns too.
 
     `limit`: keep about the last `limit` events (at least so many, at most twice so many) and
-    count those that were dropped in `dropped`.
+    count those that were dropped in `dropped`. `executed` are the recordings of instructions.
     """
 
     def __init__(self, level: str = "events", limit: int | None = None) -> None:
         self.tables: dict[str, Table] = {}
         self.order = array("B")  # of each event kept, the place of its kind in `tables`
         self.dropped = 0
+        self.executed = Executed()
         self.limit = limit
         self._fingerprint = Fingerprint()
         self._pending: list[Event] = []
@@ -88,17 +91,26 @@ class Recorder:
         self.flush()
         if kind in self.tables:
             return self.tables[kind]
-        if kind not in KINDS:
-            raise AxError(f"a trace has no {kind!r}{nearest(kind, list(KINDS))} (kinds: {', '.join(KINDS)})")
-        return Table(KINDS[kind])
+        if kind not in ROWS:
+            raise AxError(f"a trace has no {kind!r}{nearest(kind, list(ROWS))} (kinds: {', '.join(ROWS)})")
+        return self.executed.table(kind) if kind in EXECUTED else Table(KINDS[kind])
 
     def kinds(self) -> list[str]:
-        """The kinds of which rows are kept, and all that AxLab itself knows."""
+        """The kinds of a file of the whole trace: all events, and what was executed, if that was recorded."""
         self.flush()
-        return list(dict.fromkeys([*KINDS, *self.tables]))
+        finest = self.executed.finest()
+        return list(dict.fromkeys([*KINDS, *self.tables, *([finest] if finest else [])]))
 
     def rows(self) -> Iterator[tuple[str, Table, tuple[Any, ...]]]:
         """(kind, table, row) of everything kept, in the order in which it happened."""
+        finest = self.executed.finest()
+        if not finest:
+            return self._events()
+        table = self.executed.table(finest)
+        executed = ((finest, table, row) for row in table.rows())
+        return merge(self._events(), executed, key=lambda found: found[2][0])
+
+    def _events(self) -> Iterator[tuple[str, Table, tuple[Any, ...]]]:
         self.flush()
         names = list(self.tables)
         tables = list(self.tables.values())
@@ -117,3 +129,5 @@ class Recorder:
         self.tables = {}
         self.order = array("B")
         self.dropped = 0
+        for recording in self.executed.recordings:
+            recording.clear()

@@ -125,6 +125,10 @@ class Table:
     def __len__(self) -> int:
         return len(self.stores["time"])
 
+    def stored(self) -> dict[str, Store]:
+        """The columns with all their values."""
+        return self.stores
+
     def extend(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Add rows, each a tuple of values in the order of the columns."""
         for store, values in zip(self.stores.values(), zip(*rows, strict=True), strict=True):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from axlab.trace.columns import Column
+from axlab.errors import AxError, nearest
+from axlab.events import Event, Observers, VmState
+from axlab.trace.columns import EXECUTED, Column
+from axlab.trace.recorder import LEVELS as EVENT_LEVELS
 from axlab.trace.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -13,9 +17,11 @@ if TYPE_CHECKING:
 
     from axlab.trace.summary import ExitSummary
 
+LEVELS = (*EVENT_LEVELS, *EXECUTED)
+
 
 class Trace:
-    """A lab's trace. `recorder` is the observer; add it to a lab's events.
+    """A lab's trace. `recorder` is the observer; add it to a lab's events. `follow` says whose instructions there are.
 
     >>> lab.trace.frame("exits")        # a DataFrame; kinds: axlab.trace.columns.KINDS
     >>> print(lab.trace.summary(vm=0))  # exits by reason
@@ -24,6 +30,66 @@ class Trace:
 
     def __init__(self, level: str = "events", limit: int | None = None) -> None:
         self.recorder = Recorder(level, limit)
+        self.level = level
+        self._vms: Any = None
+        self._events: Observers | None = None
+
+    def follow(self, vms: Any, events: Observers) -> None:
+        """The VMs (a `VmList`) whose instructions can be recorded, and the hub that tells of new ones.
+
+        A copy of a lab calls this, too: recordings that went on go on in the copy.
+        """
+        self._vms = vms
+        self._events = events
+        for recording in self.recorder.executed.recordings:
+            vm = vms.get(recording.vm)
+            if recording.goes_on and vm is not None:
+                vm.vcpus[recording.vcpu].cpu.record(recording.trace)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy of a trace alone belongs to no lab."""
+        return self.__dict__ | {"_vms": None, "_events": None}
+
+    def record(self, level: str, vm: Any = None) -> None:
+        """What is recorded from now on. Raises `AxError`.
+
+        "off": the fingerprint only; "events": what happens; "blocks" and "instructions": also what the vCPUs of
+        all VMs, or of `vm` (a VM, its id or name), execute, by runs or one by one. What was recorded before stays.
+        For one VM, "off" and "events" both end the recording of its instructions.
+        """
+        if level not in LEVELS:
+            raise AxError(f"{level!r} is no level of recording{nearest(level, list(LEVELS))} ({', '.join(LEVELS)})")
+        if level in EXECUTED and self._vms is None:
+            raise AxError("this trace was loaded from a file or belongs to no lab: there is nobody to record")
+        if vm is not None:
+            self._record([self._vms.find(vm) if isinstance(vm, int | str) else vm], level)
+            return
+        self.recorder.level = level if level in EVENT_LEVELS else EVENT_LEVELS[-1]
+        self.level = level
+        if self._events is not None:
+            self._events.remove(self._created)
+            if level in EXECUTED:
+                self._events.add(self._created)
+            self._record(self._vms, level)
+
+    def _record(self, vms: Iterable[Any], level: str) -> None:
+        """Record the vCPUs of these VMs, or end it; one that is recorded already goes on."""
+        for vm in vms:
+            for vcpu in vm.vcpus:
+                recording = self.recorder.executed.find(vcpu.cpu.trace)
+                if level in EXECUTED:
+                    if recording is None:
+                        recording = self.recorder.executed.begin(vm.id, vcpu.id, vcpu.cpu.ns_per_instruction)
+                        vcpu.cpu.record(recording.trace)
+                    recording.level = level
+                elif recording is not None:
+                    recording.goes_on = False
+                    vcpu.cpu.record(None)
+
+    def _created(self, event: Event) -> None:
+        """A VM that is new is recorded from its first instruction on."""
+        if isinstance(event, VmState) and event.new == "Loaded":
+            self._record([self._vms.find(event.vm)], self.level)
 
     def __len__(self) -> int:
         """How many events are kept."""
@@ -63,6 +129,10 @@ class Trace:
         from axlab.trace.export import save
 
         save(self.recorder, Path(path), kind)
+
+    def clear(self) -> None:
+        """Forget all rows; the fingerprint and the recording go on."""
+        self.recorder.clear()
 
     def columns(self, kind: str = "exits") -> tuple[Column, ...]:
         """The columns of a kind: name, form, unit and meaning of each. Raises `AxError`."""

@@ -37,8 +37,9 @@ PATIENCE = 8  # how often, until the cache is switched off
 REFRESH = 8  # generations after which an entry that is used counts as new again
 CHECKSUM = 16  # bytes
 SWITCH = "AXLAB_CACHE"
+NOWHERE = f"{SWITCH} switches it off, or there is no home folder for it"
 NAME = "code-1.sqlite3"  # the number is that of the schema
-SIDE_FILES = ("", "-wal", "-shm", "-journal")
+SIDE_FILES = ("", "-wal", "-shm", "-journal")  # what SQLite keeps; the first two hold entries
 
 # A generation is a session that wrote something; PRAGMA user_version is the last one's number.
 # Entries stand in the order in which they were written: the ids are random, and a table in their order is slower.
@@ -105,7 +106,7 @@ class CodeCache:
     def __init__(self, folder: Path | None, limit: int = LIMIT) -> None:
         self.path = None if folder is None else folder / NAME
         self.wanted = folder is not None
-        self.reason = f"it is switched off by {SWITCH}" if folder is None else make_private(folder)
+        self.reason = NOWHERE if folder is None else make_private(folder)
         self._database = _Database(limit)
         self._patience = PATIENCE
         self._end = weakref.finalize(self, _Database.close, self._database)
@@ -156,7 +157,7 @@ class CodeCache:
         if self.path is not None and not self.reason and self.path.exists():
             database = self._open()
             entries = self._guarded(database.entries) or 0 if database is not None else 0
-        return Figures(self.path, sum(map(_size, self._files())), entries, self.reason)
+        return Figures(self.path, sum(map(_size, self._files()[:2])), entries, self.reason)
 
     def __enter__(self) -> CodeCache:
         return self
@@ -201,6 +202,10 @@ class CodeCache:
                 self._database.forget()
             if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 self._remove()  # the next session begins anew
+        except (ValueError, TypeError) as error:  # such as text that is no UTF-8, where SQLite noticed nothing
+            self.reason = f"{self.path} is damaged: {error}"
+            self._database.forget()
+            self._remove()
         except OSError as error:
             self.reason = f"{error.filename}: {(error.strerror or str(error)).lower()}"
         return None

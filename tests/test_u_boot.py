@@ -1,0 +1,108 @@
+"""Debian's U-Boot, unmodified: a session at its prompt, by `axlab fetch` and `axlab run`, beside the same one on QEMU."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from axlab.cli import main
+
+pytestmark = pytest.mark.slow
+
+Needs = Callable[[str, str], str]
+IMAGE = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
+PROMPT = "\n=> "  # at the start of a line: `crc32` prints an arrow, too
+
+COMMANDS = [
+    "version",
+    "mw.l 41000000 12345678 1000",
+    "crc32 41000000 4000",
+    "mw.b 41000123 5a 77",
+    "md.l 41000120 10",
+    "md.b 41000121 13",
+    "md.q 41000120 4",
+    "cp.l 41000000 42000000 1000",
+    "cmp.l 41000000 42000000 1000",
+    "mw.w 42000800 beef",
+    "cmp.l 41000000 42000000 1000",
+    "crc32 42000000 4000",
+    "setexpr a 1234 * 5678",
+    "printenv a",
+    "itest 5 < 7 && echo yes",
+    "base",
+]
+SAME_OF_BDINFO = ("-> start", "-> size", "baudrate", "relocaddr", "reloc off", "Build", "arch_number", "TLB addr")
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory, needs: Needs) -> dict[str, str]:
+    """What a lab's U-Boot answers to each command, by the command; the start-up messages under ""."""
+    needs(IMAGE, "u-boot-qemu")
+    folder = tmp_path_factory.mktemp("u-boot")
+    assert main(["fetch", "u-boot", "-o", str(folder)]) == 0
+    script = ["--expect", "any key", "--send", " "]
+    for command in [*COMMANDS, "bdinfo", "poweroff"]:
+        script += ["--expect", r"\n=> ", "--send", command + r"\n"]
+    words = [sys.executable, "-m", "axlab", "run", str(folder / "u-boot.toml"), *script, "--for", "60s"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return answers(done.stdout) if done.returncode == 0 else pytest.fail(done.stderr + done.stdout)
+
+
+def answers(text: str) -> dict[str, str]:
+    start, *parts = text.replace("\r", "").split(PROMPT)
+    found = {"": start}
+    for part in parts:
+        command, _, answer = part.partition("\n")
+        found[command] = found.get(command, "") + answer
+    return found
+
+
+def on_qemu(qemu: str) -> str:
+    """The same session there; every command is typed when the prompt has come, because U-Boot drops what comes early."""
+    options = "-machine virt,gic-version=3 -cpu cortex-a53 -m 128M -display none -nodefaults -serial stdio -bios".split()
+    with subprocess.Popen([qemu, *options, IMAGE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None and process.stdout is not None
+        said = b""
+        for awaited, typed in [("any key", " "), *((PROMPT, f"{line}\n") for line in [*COMMANDS, "bdinfo", "poweroff"])]:
+            begin = len(said)
+            while awaited.encode() not in said[begin:]:
+                byte = process.stdout.read(1)
+                assert byte, said
+                said += byte
+            process.stdin.write(typed.encode())
+            process.stdin.flush()
+        return (said + process.stdout.read()).decode()
+
+
+def test_u_boot_comes_to_its_prompt(session: dict[str, str]) -> None:
+    assert re.match(r"\n\nU-Boot 20\d\d\.\d\d.*\n\nDRAM:  128 MiB\n", session[""])
+    assert "Hit any key to stop autoboot" in session[""]
+
+
+def test_every_command_is_answered_as_on_qemu(session: dict[str, str], needs: Needs) -> None:
+    expected = answers(on_qemu(needs("qemu-system-aarch64", "qemu-system-arm")))
+    for command in COMMANDS:
+        assert session[command] == expected[command], command
+    for name in SAME_OF_BDINFO:
+        assert line(session["bdinfo"], name) == line(expected["bdinfo"], name)
+
+
+def line(text: str, name: str) -> str:
+    """The line of `bdinfo` that begins so."""
+    return next(line for line in text.splitlines() if line.startswith(name))
+
+
+def test_a_checksum_is_what_python_computes(session: dict[str, str]) -> None:
+    checksum = zlib.crc32(bytes.fromhex("78563412") * 0x1000)
+    assert session["crc32 41000000 4000"] == f"crc32 for 41000000 ... 41003fff ==> {checksum:08x}"
+
+
+def test_memory_is_shown_in_every_width(session: dict[str, str]) -> None:
+    assert session["md.l 41000120 10"].startswith("41000120: 5a345678 5a5a5a5a")
+    assert session["md.q 41000120 4"].startswith("41000120: 5a5a5a5a5a345678 5a5a5a5a5a5a5a5a")

@@ -11,7 +11,7 @@ PAGE_BITS = 12
 PAGE_SIZE = 1 << PAGE_BITS
 PAGE_MASK = PAGE_SIZE - 1
 
-CACHES = ("users", "watched", "compiled")  # attributes of a Memory that are not saved
+CACHES = ("users", "watched", "compiled", "code_store")  # attributes of a Memory that are not saved
 
 
 class ViewUser(Protocol):
@@ -22,6 +22,16 @@ class ViewUser(Protocol):
 
     def forget_code(self, number: int) -> None:
         """Page `number` has changed."""
+
+
+class CodeStore(Protocol):
+    """Where translated code is kept from one session to the next: by key, as bytes. Only a private one is trusted."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """What was put under a key."""
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Keep a value."""
 
 
 class Memory:
@@ -42,6 +52,7 @@ class Memory:
         self.watched: dict[int, int] = {}  # page number -> a bit for each 64 bytes from which something follows
         self.users: WeakSet[ViewUser] = WeakSet()
         self.compiled: dict[Any, Any] = {}  # what users made of the contents of pages, for each other
+        self.code_store: CodeStore | None = None
 
     def add(self, base: int, size: int) -> None:
         """Make another range of addresses memory: the array of a flash bank."""
@@ -161,12 +172,13 @@ class Memory:
         return {name: value for name, value in vars(self).items() if name not in CACHES}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, users=WeakSet(), watched={}, compiled={})
+        vars(self).update(state, users=WeakSet(), watched={}, compiled={}, code_store=None)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Memory:
         copied = Memory(self.base, self.size)
         memo[id(self)] = copied
         copied.others = list(self.others)
+        copied.code_store = self.code_store
         copied.pages = {number: bytearray(page) for number, page in self.pages.items()}
         return copied
 

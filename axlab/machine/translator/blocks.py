@@ -7,6 +7,7 @@ the function of the next block: the content of a cell `L<address>`, or `F[addres
 
 from __future__ import annotations
 
+import marshal
 import re
 from bisect import bisect_right
 from collections.abc import Callable
@@ -66,6 +67,21 @@ class Block:
     def length(self) -> int:
         """Instructions, if it is not left before its end."""
         return len(self.pcs)
+
+    def is_at(self, page: memoryview) -> bool:
+        """Whether the words of a page are those that the block was made of."""
+        return all(page[address >> 2 & 1023] == word for address, word in zip(self.pcs, self.words, strict=True))
+
+    def dumped(self) -> bytes:
+        """The block without its source, for a private store."""
+        jumps = tuple(self.jumps)
+        return marshal.dumps((self.pc, self.pcs, self.words, self.runs, self.code, self.lines, jumps))
+
+    @classmethod
+    def loaded(cls, data: bytes) -> Block:
+        """A block as `dumped` wrote it. Its code runs as it is: the store must be one that nobody else can write."""
+        pc, pcs, words, runs, code, lines, jumps = marshal.loads(data)
+        return cls(pc, pcs, words, runs, code, lines, frozenset(jumps), "")
 
     def run_before(self, index: int) -> tuple[int, int]:
         """The run of instructions that ends before instruction `index`: its address and length, which may be 0."""

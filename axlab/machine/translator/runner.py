@@ -216,11 +216,30 @@ def compiled(cpu: Cpu, pc: int) -> Block | None:
     records_runs = cpu.trace is not None
     blocks = known.setdefault((pc, cpu.features.lse, records_runs), [])
     for block in blocks:
-        if all(page[address >> 2 & 1023] == word for address, word in zip(block.pcs, block.words, strict=True)):
+        if block.is_at(page):
+            return block
+    made = stored(cpu, pc, page, records_runs)
+    if made is not None:
+        blocks.append(made)
+    return made
+
+
+def stored(cpu: Cpu, pc: int, page: memoryview, records_runs: bool) -> Block | None:
+    """The block at `pc` from the store of an earlier session, or translated now and kept there."""
+    store = cpu.memory.code_store
+    if store is None:
+        return translate(pc, instructions(cpu, page), records_runs)
+    place = pc >> 2 & 1023
+    words = bytes(page[place : place + MAX_INSTRUCTIONS])
+    key = b"%d %d %d " % (pc, cpu.features.lse, records_runs) + words
+    value = store.get(key)
+    if value is not None:
+        block = Block.loaded(value)
+        if block.is_at(page):
             return block
     made = translate(pc, instructions(cpu, page), records_runs)
     if made is not None:
-        blocks.append(made)
+        store.put(key, made.dumped())
     return made
 
 

@@ -14,6 +14,7 @@ from axlab import __version__
 
 PYTHON_NEEDED = (3, 11)
 U_BOOT = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
+ARM_LIBC = "/usr/aarch64-linux-gnu/lib/libc.a"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ NEEDS = (
     Need(U_BOOT,                      "file",    "Debian's U-Boot as a guest",        "u-boot-qemu"),
     Need("aarch64-linux-gnu-as",      "program", "tests: the assembler's oracle",     "binutils-aarch64-linux-gnu"),
     Need("aarch64-linux-gnu-objdump", "program", "tests: the disassembler's oracle",  "binutils-aarch64-linux-gnu"),
+    Need("llvm-mc",                   "program", "tests: the disassembler's oracle",  "llvm"),
+    Need(ARM_LIBC,                    "file",    "tests: programs for a guest's EL0", "libc6-dev-arm64-cross"),
     Need("qemu-system-aarch64",       "program", "tests: the machine's oracle",       "qemu-system-arm"),
     Need("dtc",                       "program", "tests: the device tree's oracle",   "device-tree-compiler"),
     Need("chromium",                  "program", "tests: notebooks in a browser",     "chromium"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -69,3 +70,19 @@ def test_the_table_names_every_package_that_users_install() -> None:
     for source, requirements in sources.items():
         names = {requirement.split(">")[0].split("[")[0] for requirement in requirements}
         assert {need.name for need in NEEDS if need.source == source} == names
+
+
+OF_EVERY_DEBIAN = {"apt", "dash"}
+
+
+def test_every_debian_package_that_a_test_needs_is_in_the_table_and_installed_for_the_whole_run() -> None:
+    calls = [
+        match.group(1)
+        for path in (ROOT / "tests").glob("test_*.py")
+        for match in re.finditer(r"\bneeds?\([^\n]*, \"([a-z0-9-]+)\"\)", path.read_text(encoding="utf-8"))
+    ]
+    needed = set(calls) - OF_EVERY_DEBIAN
+    assert "qemu-system-arm" in needed
+    assert needed <= {need.source for need in NEEDS}
+    (listed,) = re.findall(r'PACKAGES="([^"]*)"', (ROOT / ".ci/run").read_text(encoding="utf-8"))
+    assert needed <= set(listed.split())

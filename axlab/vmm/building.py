@@ -53,7 +53,7 @@ def build(hv: Hypervisor, config: VmConfig) -> Vm:
         vm = Vm(config, hv.board.memory, tables, regions, plan, granted(config), folder)
         map_memory(vm)
         power_up(hv, vm)
-        folder.create(config.to_toml())
+        folder.create(config.anywhere().to_toml())
     except BaseException:
         free(hv, regions, tables)
         raise

@@ -6,6 +6,7 @@ Nothing is written through a symbolic link: one that stands in the way is an err
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,16 +28,25 @@ class VmFolder:
     kept: list[str] = field(default_factory=list)
 
     def create(self, toml: str) -> None:
-        """Make the folder, or take over one that is there (its disk.img stays); vm.log begins anew."""
+        """Make the folder, or take over one that is there (its disk.img stays); vm.log begins anew.
+
+        Raises `AxError` where that cannot be; a folder that was made then is gone again.
+        """
         if self.path is None:
             return
         check_no_links(self.path)
-        self.path.mkdir(parents=True, exist_ok=True)
-        for name, text in (("config.toml", toml), ("vm.log", "")):
-            file = self.path / name
-            if file.is_symlink():
-                raise AxError(f"{file} is a symbolic link; it would lead out of the VM's folder")
-            file.write_text(text, encoding="utf-8")
+        made = not self.path.exists()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            for name, text in (("config.toml", toml), ("vm.log", "")):
+                file = self.path / name
+                if file.is_symlink():
+                    raise AxError(f"{file} is a symbolic link; it would lead out of the VM's folder")
+                file.write_text(text, encoding="utf-8")
+        except OSError as error:
+            if made:
+                shutil.rmtree(self.path, ignore_errors=True)
+            raise AxError(f"the VM's folder {self.path} cannot be written: {reason(error)}") from None
 
     def log(self, now: int, text: str) -> None:
         """A line of vm.log, with its virtual time in seconds."""
@@ -62,14 +72,17 @@ class VmFolder:
             return
         file = self.path / "vm.log"
         if self.is_own() and not file.is_symlink():
-            with file.open("a", encoding="utf-8") as stream:
+            with suppress(OSError), file.open("a", encoding="utf-8") as stream:  # a full disk stops no guest
                 stream.writelines(self.buffer)
         self.buffer.clear()
 
     def remove(self) -> None:
-        """Delete the folder and all in it; what symbolic links in it point to stays."""
+        """Delete the folder and all in it; what symbolic links in it point to stays. Raises `AxError`."""
         if self.path is not None and self.is_own():
-            shutil.rmtree(self.path)
+            try:
+                shutil.rmtree(self.path)
+            except OSError as error:
+                raise AxError(f"the VM's folder {self.path} cannot be removed: {reason(error)}") from None
 
     def is_own(self) -> bool:
         """Whether the folder is there, and no link has come in its place since it was made."""
@@ -84,3 +97,7 @@ def check_no_links(path: Path) -> None:
             raise AxError(f"{folder} is a symbolic link; a VM's folder is never followed out of the lab")
         if folder.exists() and not folder.is_dir():
             raise AxError(f"{folder} is in the way: a VM's folder is wanted there")
+
+
+def reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -164,7 +164,7 @@ def test_a_group_shows_its_help(line: str) -> None:
     """Fix 17: help, usage and the end of the session are commands like others."""
     lines = Lab().shell(line).text().split("\n")
     assert lines[:3] == ["Usage: vm <COMMAND> [OPTIONS] [ARGS]", "Virtual machine management", ""]
-    assert "  vm start    Start virtual machines" in lines
+    assert "  vm start      Start virtual machines" in lines
 
 
 @pytest.mark.parametrize("line", ["vm start --help", "help vm start", "vm start 0 --detach --help"])

@@ -14,6 +14,7 @@ from axlab.shell import (
     commands_run,
     commands_shell,
     commands_show,
+    commands_translate,
 )
 from axlab.shell.declaration import declared
 from axlab.shell.tree import CommandTree
@@ -30,6 +31,7 @@ MODULES = (
     commands_run,
     commands_shell,
     commands_show,
+    commands_translate,
 )
 
 

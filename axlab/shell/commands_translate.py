@@ -1,0 +1,115 @@
+"""`vm translate`: the Python function that a block of guest code becomes, beside its disassembly."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from textwrap import dedent
+from typing import Any
+
+from axlab.errors import AxError
+from axlab.machine.isa.disassembler import disassemble
+from axlab.machine.translator.blocks import Block as TranslatedBlock
+from axlab.machine.translator.blocks import translate
+from axlab.machine.translator.runner import instructions
+from axlab.shell.arguments import Address, VmReference
+from axlab.shell.commands_inspect import VCPU
+from axlab.shell.context import Context
+from axlab.shell.declaration import Argument, command
+from axlab.shell.inspecting import PAGE, host_address, instruction_at, the_vm, vcpu_of
+from axlab.shell.parts import one_vm
+from axlab.shell.render import Block, Lines, Table
+from axlab.shell.results import Result
+
+# What names in the Python mean, by the pattern that they match; only those that occur are explained.
+LEGEND = {
+    r"x\d+": "x0 to x30: registers, shared by all blocks of the vCPU",
+    r"F[ABK]": "FA, FB, FK: the operands and the kind of the operation that set the flags last",
+    r"b": "b: instructions that may still be executed before the hypervisor looks around",
+    r"R[1248]": "R1 to R8: pages that may be read, as items of that many bytes; a page that is missing raises",
+    r"W[1248]": "W1 to W8: pages that may be written",
+    r"I[248]": "I2 to I8: where in a page an aligned item is; one that is not aligned raises",
+    r"L[0-9a-f]+": "L...: the function of the block at that address",
+    r"F": "F: functions of blocks by address, for targets in other pages and computed ones",
+    r"call": "call: the instruction's semantics function, because it does not fold",
+}
+
+
+@dataclass(frozen=True)
+class TranslatedInstruction:
+    """One instruction of a block, and the lines of Python that do what it does."""
+
+    address: int
+    word: int
+    text: str
+    python: list[str]
+
+
+@dataclass(kw_only=True)
+class TranslationResult(Result):
+    """A translated block: its instructions in the order of execution, and the source of its function."""
+
+    vm: int
+    vcpu: int
+    pc: int
+    instructions: list[TranslatedInstruction] = field(default_factory=list)
+    source: str = ""
+
+    def blocks(self) -> list[Block]:
+        rows: list[tuple[str, ...]] = []
+        for one, after in zip(self.instructions, [*self.instructions[1:], None], strict=True):
+            jumps = after is not None and after.address != one.address + 4
+            first, *more = one.python or ["# the block goes on at the target" if jumps else "# nothing to do"]
+            rows.append((f"{one.address:#010x}", f"{one.word:08x}", one.text, first))
+            rows += [("", "", "", line) for line in more]
+        head = f"VM[{self.vm}] VCpu[{self.vcpu}]: a block of {len(self.instructions)} instructions at {self.pc:#x}"
+        names = set(re.findall(r"\w+", "\n".join(line for one in self.instructions for line in one.python)))
+        legend = [f"  {text}" for key, text in LEGEND.items() if any(re.fullmatch(key, name) for name in names)]
+        table = Table(("ADDRESS", "WORD", "INSTRUCTION", "PYTHON"), tuple(rows))
+        return [Lines((head, "")), table, Lines(("", *legend))]
+
+
+@command(
+    "vm translate",
+    "Show the Python that a block of guest code becomes",
+    one_vm(),
+    Argument("address", Address(), "Guest virtual address; by default the program counter", minimum=0),
+    VCPU,
+)
+def translate_block(context: Context, vm: VmReference, address: int | None, cpu: int) -> Result:
+    """Show translated code.
+
+    The block translator reads the semantics of each instruction and leaves of them what these very
+    instructions do. The block is translated for this command: nothing of the VM changes.
+    """
+    found = the_vm(context, vm)
+    vcpu = vcpu_of(found, cpu)
+    pc = vcpu.cpu.pc if address is None else address
+    block = translated(vcpu, pc)
+    return TranslationResult(
+        vm=found.id, vcpu=cpu, pc=pc, instructions=instructions_of(block), source=dedent(block.source)
+    )
+
+
+def translated(vcpu: Any, pc: int) -> TranslatedBlock:
+    """The block at a guest virtual address, made anew. Raises AxError where there can be none."""
+    if pc % 4:
+        raise AxError(f"no instruction is at {pc:#x}: instructions are at multiples of 4")
+    frame = host_address(vcpu, pc) // PAGE * PAGE
+    page = memoryview(vcpu.cpu.memory.read(frame, PAGE)).cast("I")
+    block = translate(pc, instructions(vcpu.cpu, page))
+    if block is None:
+        text = instruction_at(vcpu, pc)[1]
+        raise AxError(f"{text!r} at {pc:#x} is not translated: it is left to the stepper, which executes it by itself")
+    return block
+
+
+def instructions_of(block: TranslatedBlock) -> list[TranslatedInstruction]:
+    """The instructions of a block with their share of its text."""
+    body = block.source.rstrip("\n").split("\n")[:-1]  # the last line returns the function
+    ends = [line - 1 for line in block.lines[1:]] + [len(body)]
+    shares = [body[line - 1 : end] for line, end in zip(block.lines, ends, strict=True)]
+    return [
+        TranslatedInstruction(address, word, disassemble(word, address), dedent("\n".join(share)).splitlines())
+        for address, word, share in zip(block.pcs, block.words, shares, strict=True)
+    ]

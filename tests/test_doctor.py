@@ -79,7 +79,7 @@ def test_every_debian_package_that_a_test_needs_is_in_the_table_and_installed_fo
     calls = [
         match.group(1)
         for path in (ROOT / "tests").glob("test_*.py")
-        for match in re.finditer(r"\bneeds?\([^\n]*, \"([a-z0-9-]+)\"\)", path.read_text(encoding="utf-8"))
+        for match in re.finditer(r"\bneeds?\([^,\n]*, \"([a-z0-9-]+)\"\)", path.read_text(encoding="utf-8"))
     ]
     needed = set(calls) - OF_EVERY_DEBIAN
     assert "qemu-system-arm" in needed

@@ -96,6 +96,7 @@ def declare_shell(parser: argparse.ArgumentParser) -> None:
 
 def run_shell(arguments: argparse.Namespace) -> int:
     from axlab.lab import Lab
+    from axlab.run import say_without_cache
     from axlab.shell import repl
 
     folder = Path(arguments.lab)
@@ -103,7 +104,9 @@ def run_shell(arguments: argparse.Namespace) -> int:
         raise AxError(f"the lab's folder {folder} is not there; make it, or name another with --lab")
     if arguments.commands is not None and arguments.script is not None:
         raise AxError("-c and a script exclude each other")
-    shell = Lab.open(folder).shell
+    lab = Lab.open(folder)
+    say_without_cache(lab)
+    shell = lab.shell
     if arguments.commands is not None:
         return repl.run_text(shell, arguments.commands)
     if arguments.script not in (None, "-"):

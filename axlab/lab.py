@@ -9,6 +9,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from axlab.code_cache import open_cache
 from axlab.errors import AxError, nearest
 from axlab.events import Observers
 from axlab.machine.board import Board
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 RAM_GRANULE = 1 << 20
 SHORTEST_TICK = TIME_UNITS["us"]
-SETTINGS = {"cpus", "ram", "gic_version", "ns_per_instruction", "scheduler", "boot_delay", "tick"}
+SETTINGS = {"cpus", "ram", "gic_version", "ns_per_instruction", "scheduler", "boot_delay", "tick", "code_cache"}
 
 
 class Lab:
@@ -34,7 +35,8 @@ class Lab:
     `cpus` physical CPUs (1 to 8), `ram` bytes or text such as "8G", `gic_version` 3 or 2,
     `ns_per_instruction` of virtual time, `scheduler` "fifo", "rr" or "fair" (or a `Scheduler`),
     `boot_delay` as AxVisor's between VMs, `tick` of the host as a duration, `folder` where VMs keep
-    their data (a private temporary one by default, removed with the lab). Raises `AxError`.
+    their data (a private temporary one by default, removed with the lab), `code_cache` whether code that was
+    translated is kept on disk for the next lab, where that is safe. Raises `AxError`.
 
     >>> lab = Lab()
     >>> lab.create("demo")
@@ -52,6 +54,7 @@ class Lab:
         boot_delay: bool = False,
         tick: str = "10ms",
         folder: str | Path | None = None,
+        code_cache: bool = True,
     ) -> None:
         self.folder = self._private_folder() if folder is None else Path(folder).resolve()
         self.events = Observers()
@@ -62,6 +65,8 @@ class Lab:
             ram=_ram(ram),
             gic_version=_number("gic_version", gic_version, range(2, 4)),
         )
+        self.code_cache = open_cache() if _switch("code_cache", code_cache) else None
+        self.board.memory.code_store = self.code_cache
         self.hypervisor = Hypervisor(
             self.board,
             self.events,

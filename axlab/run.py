@@ -265,6 +265,12 @@ def made_lab(configs: list[VmConfig]) -> Lab:
     return Lab(cpus=cpus, gic_version=versions.pop() if len(versions) == 1 else 3)
 
 
+def say_without_cache(lab: Lab) -> None:
+    """Tell on standard error why translated code cannot be kept."""
+    if lab.code_cache is not None and lab.code_cache.warning:
+        print(f"axlab: {lab.code_cache.warning}", file=sys.stderr)
+
+
 def main(arguments: argparse.Namespace) -> int:
     """`axlab run` with its arguments read. Returns the exit status; raises AxError for wrong files."""
     if arguments.trace:
@@ -273,6 +279,7 @@ def main(arguments: argparse.Namespace) -> int:
         check_place(Path(arguments.stats))
     configs = read_configs(arguments.targets)
     lab = made_lab(configs)
+    say_without_cache(lab)
     level = arguments.trace_level or ("events" if arguments.trace or arguments.fingerprint else "off")
     lab.trace.record(level)
     if level == "off" and not arguments.fingerprint:

@@ -26,6 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ["AXLAB_CACHE"] = "off"  # a test must not depend on what ran before it, nor leave anything behind
     hypothesis.settings.load_profile("axlab-long" if config.getoption("--long") else "axlab")
 
 

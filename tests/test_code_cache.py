@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from axlab import code_cache
+from axlab import Lab, code_cache
 from axlab.cli import main
 from axlab.code_cache import BATCH, NAME, CodeCache, cache_folder
 from axlab.errors import AxError
@@ -480,6 +480,52 @@ def test_a_cache_that_is_switched_off_is_off_without_a_word() -> None:
     with CodeCache(None) as cache:
         cache.put(KEY, VALUE)
         assert (cache.get(KEY), cache.reason, cache.warning) == (None, code_cache.NOWHERE, "")
+
+
+# A lab
+
+
+def boot(**settings: bool) -> tuple[Lab, str]:
+    lab = Lab(**settings)
+    lab.create("demo")
+    assert lab.shell("vm start 0").ok
+    return lab, lab.fingerprint()
+
+
+def test_a_lab_finds_what_the_one_before_translated_and_does_the_same(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without = boot()[1]
+    monkeypatch.setenv("AXLAB_CACHE", str(folder))
+    lab, cold = boot()
+    assert lab.code_cache is not None
+    lab.code_cache.close()
+    puts: list[bytes] = []
+    monkeypatch.setattr(CodeCache, "put", lambda self, key, value: puts.append(key))
+    warm = boot()[1]
+    assert puts == []
+    assert without == cold == warm
+
+
+def test_a_lab_that_asks_for_it_uses_no_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AXLAB_CACHE", str(folder))
+    lab, _ = boot(code_cache=False)
+    assert lab.code_cache is None and not folder.exists()
+    with pytest.raises(AxError, match="^code_cache = 'no' is wrong: true or false is wanted$"):
+        Lab(code_cache="no")
+
+
+@POSIX
+@pytest.mark.parametrize("words", [["run", "demo"], ["shell", "-c", "vm list", "--lab", "."]])
+def test_the_command_line_says_once_why_code_is_not_kept(
+    filled: Path, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AXLAB_CACHE", str(filled))
+    filled.chmod(0o777)
+    assert main(words) == 0
+    assert capsys.readouterr().err == (
+        f"axlab: translated code is not kept: {filled} can be written by others (mode 0777)\n"
+    )
 
 
 # The command line

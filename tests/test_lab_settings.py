@@ -18,6 +18,7 @@ WRONG = {
     "ns_per_instruction": [0, -5, "100"],
     "scheduler": ["round", 3],
     "boot_delay": ["yes", 1],
+    "code_cache": ["off", 1],
     "tick": [5, "0ms", "5", "1h", "", True, "1ns"],
 }
 RIGHT = {
@@ -27,6 +28,7 @@ RIGHT = {
     "ns_per_instruction": [1, 1_000_000],
     "scheduler": ["fifo", "rr", "fair"],
     "boot_delay": [True, False],
+    "code_cache": [True, False],
     "tick": ["1us", "10ms", "1s"],
 }
 

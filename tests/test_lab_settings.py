@@ -11,7 +11,7 @@ from axlab.errors import AxError
 from axlab.lab import SETTINGS, Lab
 from axlab.units import parse_duration, parse_size
 
-WRONG = {
+WRONG: dict[str, list[Any]] = {
     "cpus": ["two", 0, 9, True, 1.5],
     "ram": [0, -1, 5, 1.5, "100G", "5X", "", [], True, "1K", "9" * 5000],
     "gic_version": [1, 4, "3"],
@@ -21,7 +21,7 @@ WRONG = {
     "code_cache": ["off", 1],
     "tick": [5, "0ms", "5", "1h", "", True, "1ns"],
 }
-RIGHT = {
+RIGHT: dict[str, list[Any]] = {
     "cpus": [1, 8],
     "ram": ["128M", 1 << 30, "8G"],
     "gic_version": [2, 3],

@@ -14,6 +14,7 @@ from axlab.bench.workloads import WORKLOADS, Workload, available
 
 UNICORN = "the package unicorn (pip install unicorn)"
 SLEEPERS = 255
+PAIRS = 5  # a cost in % is told from at least so many runs of either kind, in turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ def stage2(settings: Settings) -> Iterator[Result]:
     """What a VM costs: the same programs under the hypervisor, with stage 2 and a tick every 10 ms."""
     costs = []
     for workload in available():
-        pairs = [(engines.run_bare(workload), engines.run_under_hypervisor(workload)) for _ in range(settings.repeat)]
+        times = range(max(PAIRS, settings.repeat))
+        pairs = [(engines.run_bare(workload), engines.run_under_hypervisor(workload)) for _ in times]
         costs.append(min(vm.seconds for _, vm in pairs) / min(bare.seconds for bare, _ in pairs))
     yield at_most("cost of the hypervisor and stage 2", (mean(costs) - 1) * 100, "%", 3)
 
@@ -114,7 +116,8 @@ def linux(settings: Settings) -> Iterator[Result]:
 
 def sleepers(settings: Settings) -> Iterator[Result]:
     """Whether VMs that sleep cost anything."""
-    pairs = [(others.beside_sleepers(0), others.beside_sleepers(SLEEPERS)) for _ in range(settings.repeat)]
+    times = range(max(PAIRS, settings.repeat))
+    pairs = [(others.beside_sleepers(0), others.beside_sleepers(SLEEPERS)) for _ in times]
     alone, beside = min(alone for alone, _ in pairs), min(beside for _, beside in pairs)
     yield at_most(f"{SLEEPERS} sleeping VMs beside one that computes", (beside / alone - 1) * 100, "% slower", 5)
 

@@ -62,7 +62,7 @@ def load(cpu: Cpu, address: int, size: int, el: int) -> int:
     if not cpu.memory.contains(page.pa, PAGE_MASK + 1):
         return read_device(cpu, address, physical, size)
     memory = cpu.memory.page(physical >> 12)
-    if el == cpu.el:
+    if el == cpu.el and address >> 12 not in cpu.readers[1]:
         cpu.tlb.add_reader(address >> 12, memory)
     return int.from_bytes(memory[offset : offset + size], "little")
 

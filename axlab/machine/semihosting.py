@@ -21,6 +21,7 @@ CONSOLE = b":tt"  # the name of the console as a file
 LONGEST = 1 << 16  # bytes of one string or block
 TICKS_PER_SECOND = 1_000_000_000
 FAILED = -1
+READ_CHARACTER = 0x07  # SYS_READC
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +114,11 @@ def command_line(cpu: Cpu, heap: Heap) -> Request:
 
 
 def leave(cpu: Cpu, heap: Heap) -> Request:
-    """SYS_EXIT and SYS_EXIT_EXTENDED: a reason, and the exit code of a normal end."""
-    return Request(exit_code=argument(cpu, 1) & M32 if argument(cpu, 0) == APPLICATION_EXIT else 1)
+    """SYS_EXIT and SYS_EXIT_EXTENDED: a reason, and the exit code of a normal end. Without either it is an end, too."""
+    try:
+        return Request(exit_code=argument(cpu, 1) & M32 if argument(cpu, 0) == APPLICATION_EXIT else 1)
+    except GuestException:
+        return Request(FAILED, exit_code=1)
 
 
 def answer(result: int) -> Callable[[Cpu, Heap], Request]:
@@ -129,7 +133,7 @@ OPERATIONS: dict[int, Callable[[Cpu, Heap], Request]] = {
     0x04: write_string,
     0x05: write_block,
     0x06: read_block,
-    0x07: answer(FAILED),  # SYS_READC
+    READ_CHARACTER: answer(FAILED),  # the hypervisor answers it where there is a console
     0x08: lambda cpu, heap: Request(argument(cpu, 0) >> 63),  # SYS_ISERROR
     0x09: answer(1),  # SYS_ISTTY
     0x0A: answer(FAILED),  # SYS_SEEK

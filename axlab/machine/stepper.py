@@ -81,8 +81,11 @@ def next_stop(cpu: Cpu) -> int:
     return stop
 
 
-def execute(cpu: Cpu, stop: int) -> Trap | None:
-    """Execute until `stop` instructions are done, something asks for attention, or an exception was taken."""
+def execute(cpu: Cpu, stop: int, straight: bool = False) -> Trap | None:
+    """Execute until `stop` instructions are done, something asks for attention, or an exception was taken.
+
+    `straight`: only until a branch is taken, too.
+    """
     decoded = cpu.decoded
     try:
         if cpu.il:
@@ -103,7 +106,7 @@ def execute(cpu: Cpu, stop: int) -> Trap | None:
             operation()
             cpu.pc = cpu.next_pc
             cpu.executed = executed
-            if cpu.attention:
+            if cpu.attention or straight and cpu.next_pc != pc + 4:
                 break
     except GuestException as exception:
         cpu.executed += 1

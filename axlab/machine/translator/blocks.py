@@ -22,7 +22,7 @@ from axlab.machine.tlb import INDEX
 from axlab.machine.translator import flags
 from axlab.machine.translator.facts import Facts
 from axlab.machine.translator.records import Record
-from axlab.machine.translator.templates import RowTemplates, Template
+from axlab.machine.translator.templates import RowTemplates
 
 MAX_INSTRUCTIONS = 48
 
@@ -111,6 +111,7 @@ class Writer:
     pcs: list[int] = field(default_factory=list)
     words: list[int] = field(default_factory=list)
     runs: list[int] = field(default_factory=lambda: [0])
+    following: int = 0  # where the block goes on
     lines: list[str] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     kind: str = ""
@@ -125,6 +126,7 @@ class Writer:
 
     def begin(self, address: int, word: int) -> None:
         """What follows is the text of the instruction at `address`."""
+        self.following = address + 4
         self.starts.append(len(self.lines))
         self.pcs.append(address)
         self.words.append(word)
@@ -133,13 +135,16 @@ class Writer:
         """Add an instruction's records; whether the block may go on after it."""
         return all(self.record(record, texts, "") for record in records)
 
-    def follow(self, target: int) -> bool:
-        """Whether the block may go on at the target of a branch that it surely takes."""
-        if target >> 12 != self.pc >> 12 or target in self.pcs or self.count == MAX_INSTRUCTIONS:
+    def follow(self, target: str) -> bool:
+        """Whether the block goes on at the target of a branch that it surely takes: a call, or its return."""
+        if not target.isdigit() or int(target) >> 12 != self.pc >> 12 or self.count == MAX_INSTRUCTIONS:
+            return False
+        if int(target) in self.pcs or int(target) & 3:
             return False
         if self.records_runs:
             self.put("", self.recorded_run())
         self.runs.append(self.count)
+        self.following = int(target)
         return True
 
     def recorded_run(self) -> str:
@@ -174,9 +179,11 @@ class Writer:
             self.choice(record, texts, mine[0], indent)
         elif record.kind == "check_sp":
             self.check_sp(indent)
-        else:
-            self.leave(record.kind, mine[0], indent)
-            return bool(indent)
+        elif indent:
+            self.leave(mine[0], indent)
+        elif not self.follow(mine[0]):
+            self.leave(mine[0], indent)
+            return False
         return True
 
     def call(self, found: Fetched, address: int) -> None:
@@ -229,11 +236,12 @@ class Writer:
             if not indent:
                 self.facts.aligned.add("sp")
 
-    def leave(self, kind: str, target: str, indent: str) -> None:
+    def leave(self, target: str, indent: str) -> None:
         """Leave the block for another, or for its own beginning."""
         self.unread = -1
-        self.put(indent, f"b-={self.count}" + (f";{self.recorded_run()}" if self.records_runs else ""))
-        if kind == "jump":
+        run = self.recorded_run() if self.records_runs and self.runs[-1] < self.count else ""
+        self.put(indent, f"b-={self.count}" + (f";{run}" if run else ""))
+        if not target.isdigit():
             self.put(indent, f"return F[{target}]")
         elif int(target) == self.pc:
             self.loops = True
@@ -286,31 +294,19 @@ Fetch = Callable[[int], Fetched | None]
 def translate(pc: int, fetch: Fetch, records_runs: bool = False) -> Block | None:
     """The block at `pc`; None if it would have no instruction. `fetch` gives the instruction at an address of the
     same page, None for what means nothing. With `records_runs` the block adds what it executed to the CPU's trace."""
-    writer = Writer(pc, records_runs)
-    address = pc
-    while writer.count < MAX_INSTRUCTIONS and address >> 12 == pc >> 12:
+    writer = Writer(pc, records_runs, following=pc)
+    while writer.count < MAX_INSTRUCTIONS and writer.following >> 12 == pc >> 12:
+        address = writer.following
         found = fetch(address)
         if found is None or is_stepped(found):
             break
         writer.begin(address, found.word)
         template = found.templates.template(found.fields, address)
-        target = None if template is None else only_branch(template, found, address)
         if template is None:
             writer.call(found, address)
-        elif target is not None and writer.follow(target):
-            address = target
-            continue
         elif not writer.instruction(template.records, template.fill(*found.fields, address)):
             return writer.finish()
-        address += 4
     if not writer.count:
         return None
-    writer.leave("branch", str(address), "")
+    writer.leave(str(writer.following), "")
     return writer.finish()
-
-
-def only_branch(template: Template, found: Fetched, address: int) -> int | None:
-    """The target of an instruction that does nothing but branch to it."""
-    if len(template.records) == 1 and template.records[0].kind == "branch":
-        return int(template.fill(*found.fields, address)[0])
-    return None

@@ -29,6 +29,7 @@ Function = Callable[[], Any]
 MEMORY_CELLS = tuple(f"{access}{size}" for access in "RW" for size in (1, 2, 4, 8))
 X = tuple(f"x{n}" for n in range(31))
 MAX_BLOCKS = 100_000
+HOT = 6  # entries after which a block is translated
 FEW = 4  # instructions for which entering a block is not worth while
 
 
@@ -72,12 +73,13 @@ class Page:
     current TLB, so that a change of the mapping needs to forget nothing but those.
     """
 
-    __slots__ = ("frame", "cells", "functions")
+    __slots__ = ("frame", "cells", "functions", "entries")
 
     def __init__(self, frame: int) -> None:
         self.frame = frame
         self.cells: dict[str, CellType] = {}
         self.functions: dict[int, Function] = {}
+        self.entries: dict[int, int] = {}  # how often what was not translated yet was entered
 
     def cell(self, name: str) -> CellType:
         """The cell of the block that begins at an address, `L<address>`; it is translated when it is called."""
@@ -158,6 +160,26 @@ class Translated:
             self.frames.setdefault(key[1], []).append(key)
         return found
 
+    def is_wanted(self, cpu: Cpu, pc: int) -> bool:
+        """Whether there is a block at `pc`, or one is due."""
+        if pc in cpu.tlb.targets:
+            return True
+        page = self.page(cpu, pc)
+        return page is not None and (pc in page.functions or page.entries.get(pc, 0) >= HOT - 1)
+
+    def is_cold(self, cpu: Cpu) -> bool:
+        """Whether the code at pc ran so seldom that it is better stepped: much of a boot runs once."""
+        pc = cpu.pc
+        if pc in cpu.tlb.targets:
+            return False
+        page = self.page(cpu, pc)
+        if page is None:
+            return True
+        if pc in page.functions:
+            return False
+        entries = page.entries[pc] = page.entries.get(pc, 0) + 1
+        return entries < HOT and (entries > 1 or known(cpu, pc) is None)
+
     def translate(self, cpu: Cpu, page: Page, pc: int) -> Function:
         """Translate the block at `pc`."""
         if len(self.blocks) >= MAX_BLOCKS:
@@ -210,37 +232,43 @@ class Translated:
 
 
 def compiled(cpu: Cpu, pc: int) -> Block | None:
-    """The block at `pc`: the same for all CPUs that share this memory, as long as its words are the same."""
-    known: dict[tuple[int, bool, bool], list[Block]] = cpu.memory.compiled
+    """The block at `pc`, known or made now; None if it would have no instruction."""
+    found = known(cpu, pc)
+    if found is None:
+        found = translate(pc, instructions(cpu, cpu.code[pc >> 12]), cpu.trace is not None)
+        if found is not None:
+            cpu.memory.compiled.setdefault(variant(cpu, pc), []).append(found)
+            if cpu.memory.code_store is not None:
+                cpu.memory.code_store.put(store_key(cpu, pc), found.dumped())
+    return found
+
+
+def known(cpu: Cpu, pc: int) -> Block | None:
+    """The block at `pc` if a CPU of this memory made it, or an earlier session, of the words that are there now."""
     page = cpu.code[pc >> 12]
-    records_runs = cpu.trace is not None
-    blocks = known.setdefault((pc, cpu.features.lse, records_runs), [])
+    blocks: list[Block] = cpu.memory.compiled.setdefault(variant(cpu, pc), [])
     for block in blocks:
         if block.is_at(page):
             return block
-    made = stored(cpu, pc, page, records_runs)
-    if made is not None:
-        blocks.append(made)
-    return made
+    value = None if cpu.memory.code_store is None else cpu.memory.code_store.get(store_key(cpu, pc))
+    if value is None:
+        return None
+    block = Block.loaded(value)
+    if not block.is_at(page):
+        return None
+    blocks.append(block)
+    return block
 
 
-def stored(cpu: Cpu, pc: int, page: memoryview, records_runs: bool) -> Block | None:
-    """The block at `pc` from the store of an earlier session, or translated now and kept there."""
-    store = cpu.memory.code_store
-    if store is None:
-        return translate(pc, instructions(cpu, page), records_runs)
+def variant(cpu: Cpu, pc: int) -> tuple[int, bool, bool]:
+    """What decides how a block is translated, beside its words."""
+    return pc, cpu.features.lse, cpu.trace is not None
+
+
+def store_key(cpu: Cpu, pc: int) -> bytes:
+    """The key of the block at `pc`: its variant, and the words from there on."""
     place = pc >> 2 & 1023
-    words = bytes(page[place : place + MAX_INSTRUCTIONS])
-    key = b"%d %d %d " % (pc, cpu.features.lse, records_runs) + words
-    value = store.get(key)
-    if value is not None:
-        block = Block.loaded(value)
-        if block.is_at(page):
-            return block
-    made = translate(pc, instructions(cpu, page), records_runs)
-    if made is not None:
-        store.put(key, made.dumped())
-    return made
+    return b"%d %d %d " % variant(cpu, pc) + bytes(cpu.code[pc >> 12][place : place + MAX_INSTRUCTIONS])
 
 
 def instructions(cpu: Cpu, page: memoryview) -> Fetch:
@@ -267,23 +295,26 @@ def execute(cpu: Cpu, stop: int) -> Trap | None:
     translated.stop = stop
     while cpu.executed < stop:
         translated.use_tlb(cpu)
-        steps = run_blocks(cpu, translated)
-        trap = step(cpu, min(stop, cpu.executed + steps)) if steps else None
+        if translated.is_cold(cpu):
+            trap = step(cpu, min(stop, cpu.executed + MAX_INSTRUCTIONS), straight=True)
+        else:
+            steps = run_blocks(cpu, translated)
+            trap = step(cpu, min(stop, cpu.executed + steps)) if steps else None
         if trap is not None or cpu.attention:
             return trap
     return None
 
 
-def step(cpu: Cpu, stop: int) -> Trap | None:
+def step(cpu: Cpu, stop: int, straight: bool = False) -> Trap | None:
     """As `stepper.execute`, and every instruction goes into the CPU's trace if it has one."""
     trace = cpu.trace
     if trace is None:
-        return stepper.execute(cpu, stop)
+        return stepper.execute(cpu, stop, straight)
     while cpu.executed < stop:
         pc, executed = cpu.pc, cpu.executed
         trap = stepper.execute(cpu, executed + 1)
         trace.add(pc, cpu.executed - executed)
-        if trap is not None or cpu.attention:
+        if trap is not None or cpu.attention or straight and cpu.pc != pc + 4:
             return trap
     return None
 
@@ -300,10 +331,13 @@ def run_blocks(cpu: Cpu, translated: Translated) -> int:
             pc, done, steps = block.pc, 0, MAX_INSTRUCTIONS
             break
         except Stepped as stepped:
-            block = translated.function(cpu, stepped.pc)
-            if block.length:  # type: ignore[attr-defined]
-                continue
             pc, done, steps = stepped.pc, 0, 1
+            if translated.is_wanted(cpu, pc):
+                block = translated.function(cpu, pc)
+                if block.length:  # type: ignore[attr-defined]
+                    continue
+            else:
+                steps = 0
             break
         except Left as left:
             found, line = place_of(translated, left.__traceback__)
@@ -313,8 +347,11 @@ def run_blocks(cpu: Cpu, translated: Translated) -> int:
         except (KeyError, TypeError, IndexError, GuestException) as error:
             found, line = place_of(translated, error.__traceback__)
             if line in found.jumps:
-                block = translated.function(cpu, error.args[0])
-                continue
+                if translated.is_wanted(cpu, error.args[0]):
+                    block = translated.function(cpu, error.args[0])
+                    continue
+                pc, done, steps = error.args[0], 0, 0
+                break
             done = found.instruction_at(line)
             pc, steps = found.pcs[done], 1
             break

@@ -177,4 +177,4 @@ class Commands(RuleBasedStateMachine):
 
 
 def test_random_commands_keep_the_hypervisor_consistent(volume: Callable[[int], int]) -> None:
-    run_state_machine_as_test(Commands, settings=settings(max_examples=volume(400), stateful_step_count=40))
+    run_state_machine_as_test(Commands, settings=settings(max_examples=volume(1000), stateful_step_count=40))

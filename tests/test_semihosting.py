@@ -50,7 +50,11 @@ def test_time_is_virtual() -> None:
     assert call(cpu).result == 500
 
 
-@pytest.mark.parametrize("operation", [0x04, 0x05, 0x16, 0x18, 0x77])
+@pytest.mark.parametrize("operation", [0x04, 0x05, 0x07, 0x16, 0x77])
 def test_what_cannot_be_done_fails_and_harms_nobody(operation: int) -> None:
     request, cpu = ask(operation, 0x2000_0000)
     assert (cpu.x[0], request.output, request.exit_code) == (FAILED, b"", None)
+
+
+def test_an_end_whose_reason_cannot_be_read_is_an_end_all_the_same() -> None:
+    assert ask(0x18, 1)[0].exit_code == 1

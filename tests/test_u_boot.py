@@ -1,4 +1,4 @@
-"""Debian's U-Boot, unmodified: a session at its prompt, by `axlab fetch` and `axlab run`, beside the same one on QEMU."""
+"""Debian's U-Boot, unmodified: a session at its prompt, by `axlab fetch` and `axlab run`, and the same on QEMU."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -64,12 +63,13 @@ def answers(text: str) -> dict[str, str]:
 
 
 def on_qemu(qemu: str) -> str:
-    """The same session there; every command is typed when the prompt has come, because U-Boot drops what comes early."""
-    options = "-machine virt,gic-version=3 -cpu cortex-a53 -m 128M -display none -nodefaults -serial stdio -bios".split()
-    with subprocess.Popen([qemu, *options, IMAGE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    """The same session there. A command is typed when the prompt has come: U-Boot drops what comes earlier."""
+    options = "-machine virt,gic-version=3 -cpu cortex-a53 -m 128M -display none -nodefaults -serial stdio".split()
+    steps = [("any key", " "), *((PROMPT, f"{command}\n") for command in [*COMMANDS, "bdinfo", "poweroff"])]
+    with subprocess.Popen([qemu, *options, "-bios", IMAGE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None and process.stdout is not None
         said = b""
-        for awaited, typed in [("any key", " "), *((PROMPT, f"{line}\n") for line in [*COMMANDS, "bdinfo", "poweroff"])]:
+        for awaited, typed in steps:
             begin = len(said)
             while awaited.encode() not in said[begin:]:
                 byte = process.stdout.read(1)

@@ -138,7 +138,7 @@ class Hypervisor:
         for vcpu in vm.on_vcpus:
             task = vcpu.task
             assert task is not None
-            if task.wait_reason == tasks.Wait.RESUME:
+            if task.wait_reason in (tasks.Wait.RESUME, tasks.Wait.INPUT):
                 tasks.wake(self, task)
             elif task.wait_reason == tasks.Wait.INTERRUPT:
                 timers.arm_wake(self, vm, vcpu)
@@ -205,6 +205,9 @@ class Hypervisor:
             self.events.emit(events.Console(self.now, vm.id, data, "input"))
         if vm.on_vcpus:
             virtual_devices.console_input(self, vm)
+        for vcpu in vm.on_vcpus:
+            if vcpu.task is not None and vcpu.task.wait_reason == tasks.Wait.INPUT:
+                tasks.wake(self, vcpu.task)
 
     def set_affinity(self, vcpu: Vcpu, mask: int | None) -> None:
         """Let a vCPU run on these physical CPUs only (None: on any). Raises `AxError` for a mask that names none."""

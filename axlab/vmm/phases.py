@@ -3,7 +3,7 @@
 AxVisor's `vcpu_run` is a thread that waits in the middle of its code. Here its places of waiting are
 phases, so that a task is plain data and a lab can be saved at any moment:
 
-    BOOT_DELAY -> WAIT_RUNNING -> RUN <-> HANDLE_EXIT -> SLEEP | SUSPENDED | LEAVING
+    BOOT_DELAY -> WAIT_RUNNING -> RUN <-> HANDLE_EXIT -> SLEEP | READ | SUSPENDED | LEAVING
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from axlab import events
 from axlab.machine.traps import ExceptionClass
-from axlab.vmm import exits, stopping, tasks, timers
+from axlab.vmm import exits, stopping, tasks, timers, virtual_devices
 from axlab.vmm.handlers import HANDLERS
 from axlab.vmm.lifecycle import VmStatus
 from axlab.vmm.tasks import Phase, Task, Wait
@@ -133,6 +133,17 @@ def sleep(hv: Hypervisor, pcpu: PhysicalCpu, task: Task) -> None:
         tasks.block(hv, pcpu, task, Wait.INTERRUPT)
 
 
+def read(hv: Hypervisor, pcpu: PhysicalCpu, task: Task) -> None:
+    """A semihosting call that wants a typed byte: wait until there is one, and then let the guest call again."""
+    vm = task.vm
+    if vm.must_leave:
+        task.phase = Phase.LEAVING
+    elif vm.state is not VmStatus.SUSPENDED and virtual_devices.has_input(vm):
+        task.phase = Phase.RUN
+    else:
+        tasks.block(hv, pcpu, task, Wait.INPUT)
+
+
 def suspended(hv: Hypervisor, pcpu: PhysicalCpu, task: Task) -> None:
     """Wait until the VM is resumed or stopped."""
     vm, vcpu = task.vm, task.vcpu
@@ -158,6 +169,7 @@ PHASES: dict[Phase, Callable[[Hypervisor, PhysicalCpu, Task], None]] = {
     Phase.RUN: run_guest,
     Phase.HANDLE_EXIT: handle_exit,
     Phase.SLEEP: sleep,
+    Phase.READ: read,
     Phase.SUSPENDED: suspended,
     Phase.LEAVING: leave,
 }

@@ -10,6 +10,7 @@ from axlab.vmm import stopping, virtual_devices
 from axlab.vmm.exits import Semihosting
 from axlab.vmm.host_memory import round_up
 from axlab.vmm.lifecycle import StopReason
+from axlab.vmm.tasks import Phase
 
 if TYPE_CHECKING:
     from axlab.vmm.hypervisor import Hypervisor
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 def call(hv: Hypervisor, vm: Vm, vcpu: Vcpu, exit: Semihosting) -> None:
     """Do the operation in w0. A guest that ends with an exit code other than 0 has failed."""
+    if exit.operation == semihosting.READ_CHARACTER:
+        read_character(hv, vm, vcpu)
+        return
     request = semihosting.call(vcpu.cpu, heap(vm))
     if request.output:
         virtual_devices.printed(hv, vm, request.output)
@@ -26,6 +30,17 @@ def call(hv: Hypervisor, vm: Vm, vcpu: Vcpu, exit: Semihosting) -> None:
         stopping.begin_stop(hv, vm, StopReason.GUEST_POWER_OFF)
     elif request.exit_code is not None:
         stopping.fail(hv, vm, vcpu, f"the guest ended with exit code {request.exit_code}")
+
+
+def read_character(hv: Hypervisor, vm: Vm, vcpu: Vcpu) -> None:
+    """SYS_READC: the next typed byte. Where there is none, the vCPU waits, and executes its HLT again."""
+    cpu = vcpu.cpu
+    if virtual_devices.has_input(vm):
+        cpu.x[0] = virtual_devices.take_input(hv, vm)
+        return
+    cpu.pc = cpu.pc - 4 & (1 << 64) - 1
+    assert vcpu.task is not None
+    vcpu.task.phase = Phase.READ
 
 
 def heap(vm: Vm) -> Heap:

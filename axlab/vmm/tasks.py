@@ -25,6 +25,7 @@ class Phase(StrEnum):
     RUN = "run"
     HANDLE_EXIT = "handle exit"
     SLEEP = "sleep"
+    READ = "read"
     SUSPENDED = "suspended"
     LEAVING = "leaving"
 
@@ -35,6 +36,7 @@ class Wait(StrEnum):
     START = "start"
     BOOT_DELAY = "boot delay"
     INTERRUPT = "interrupt"
+    INPUT = "input"
     RESUME = "resume"
 
 

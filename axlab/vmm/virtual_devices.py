@@ -144,6 +144,27 @@ def console_input(hv: Hypervisor, vm: Vm) -> None:
     vm.devices.set_level(hv, vm, claim)
 
 
+def has_input(vm: Vm) -> bool:
+    """Whether something was typed that the guest has not taken yet."""
+    return bool(vm.console.pending) or any(uart.received for uart in first_uart(vm))
+
+
+def take_input(hv: Hypervisor, vm: Vm) -> int:
+    """The oldest typed byte, past the UART's registers. There must be one: `has_input`."""
+    for uart in first_uart(vm):
+        if uart.received:
+            byte = uart.take_received()
+            vm.console.feed(uart)
+            vm.devices.set_level(hv, vm, vm.devices.uarts[0])
+            return byte
+    return vm.console.pending.pop(0)
+
+
+def first_uart(vm: Vm) -> list[Pl011]:
+    """The UART that input goes to, if the VM has one."""
+    return [claim.device for claim in vm.devices.uarts[:1] if isinstance(claim.device, Pl011)]
+
+
 def power_button(vm: Vm) -> Pl061 | None:
     """The GPIO block with the power button, if the guest has unmasked its interrupt there and in its GIC."""
     claim = vm.devices.power_button

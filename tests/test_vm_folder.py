@@ -52,3 +52,15 @@ def test_a_log_that_cannot_be_written_stops_no_guest(tmp_path: Path) -> None:
     hv.start(vm)
     hv.advance(MS)
     assert (vm.state, "console: A" in vm.folder.text()) == ("Stopped", True)
+
+
+def test_a_leftover_folder_of_the_same_name_is_taken_over_with_its_disk(tmp_path: Path) -> None:
+    folder = tmp_path / "vms" / "guest0"
+    folder.mkdir(parents=True)
+    (folder / "disk.img").write_bytes(b"precious")
+    (folder / "vm.log").write_text("of another life\n", encoding="utf-8")
+    hv = hypervisor(folder=tmp_path)
+    vm = hv.create(config(SPINS))
+    hv.remove(vm, keep_data=True)
+    assert (folder / "disk.img").read_bytes() == b"precious"
+    assert "of another life" not in (folder / "vm.log").read_text(encoding="utf-8")

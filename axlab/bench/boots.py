@@ -13,6 +13,7 @@ from typing import Any
 
 from axlab.bench.clock import seconds
 from axlab.bench.workloads import assembled
+from axlab.code_cache import CodeCache
 from axlab.errors import AxError
 from axlab.events import Observers
 from axlab.machine.board import Board
@@ -42,10 +43,16 @@ class Boot:
     peak: int = 0
 
 
-def boot_u_boot() -> Boot:
-    """Boot U-Boot up to its prompt, and press a key where it asks for one."""
+def boot_u_boot(cache: Path | None = None) -> Boot:
+    """Boot U-Boot up to its prompt, and press a key where it asks for one. `cache`: a folder for translated code."""
     text = new_config("u-boot", name="u-boot", image=str(U_BOOT))
-    hypervisor, vm = started(parse_config(text, str(U_BOOT.with_suffix(".toml"))).require())
+    config = parse_config(text, str(U_BOOT.with_suffix(".toml"))).require()
+    with CodeCache(cache) as store:
+        return boot_to_prompt(*started(config, store))
+
+
+def boot_to_prompt(hypervisor: Hypervisor, vm: Vm) -> Boot:
+    """Run U-Boot until it waits for a command."""
 
     def boot() -> None:
         hypervisor.advance(stop=lambda: ANY_KEY in vm.console.output)
@@ -55,20 +62,27 @@ def boot_u_boot() -> Boot:
     return finish(hypervisor, vm, boot, PROMPT)
 
 
-def boot_linux(folder: Path) -> Boot:
+def boot_linux(folder: Path, cache: Path | None = None) -> Boot:
     """Boot the kernel that `axlab fetch debian-kernel` left in a folder, without FP, up to its power-off."""
+    with CodeCache(cache) as store:
+        hypervisor, vm = start_linux(folder, store)
+        return finish(hypervisor, vm, hypervisor.advance, INIT_SAYS)
+
+
+def start_linux(folder: Path, store: CodeCache) -> tuple[Hypervisor, Vm]:
+    """The kernel with an /init of its own, about to be entered."""
     with tempfile.TemporaryDirectory(prefix="axlab-bench-") as scratch:
         ramdisk = Path(scratch) / "initramfs.cpio"
         ramdisk.write_bytes(archive("init", assembled("init.S", INIT_ADDRESS)))
         config = load_config(folder / KERNEL_CONFIG)
         kernel = replace(config.kernel, cmdline=CMDLINE, ramdisk_path=str(ramdisk))
-        hypervisor, vm = started(replace(config, kernel=kernel, axlab=replace(config.axlab, fp=False)))
-    return finish(hypervisor, vm, hypervisor.advance, INIT_SAYS)
+        return started(replace(config, kernel=kernel, axlab=replace(config.axlab, fp=False)), store)
 
 
-def started(config: VmConfig) -> tuple[Hypervisor, Vm]:
+def started(config: VmConfig, store: CodeCache) -> tuple[Hypervisor, Vm]:
     """A VM that is about to enter its guest; nobody observes it."""
     hypervisor = Hypervisor(Board(), Observers())
+    hypervisor.board.memory.code_store = store
     vm = hypervisor.create(config)
     hypervisor.start(vm)
     return hypervisor, vm
@@ -110,12 +124,12 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def boot_linux_alone(folder: Path) -> Boot:
+def boot_linux_alone(folder: Path, cache: Path) -> Boot:
     """`boot_linux` in a process of its own, so that the memory that it takes can be told. Raises `AxError`."""
     package = str(Path(__file__).parent.parent.parent)
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
-        [sys.executable, "-m", __name__, str(folder)],
+        [sys.executable, "-m", __name__, str(folder), str(cache)],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
         stdout=subprocess.PIPE,
         text=True,
@@ -128,7 +142,7 @@ def boot_linux_alone(folder: Path) -> Boot:
 
 if __name__ == "__main__":
     try:
-        print(json.dumps(asdict(boot_linux(Path(sys.argv[1])))))
+        print(json.dumps(asdict(boot_linux(Path(sys.argv[1]), Path(sys.argv[2])))))
     except AxError as error:
         print(error)
         sys.exit(1)

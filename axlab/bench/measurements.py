@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import prod
@@ -100,18 +101,25 @@ def u_boot(settings: Settings) -> Iterator[Result]:
     boot = min((boots.boot_u_boot() for _ in range(settings.repeat)), key=lambda done: done.seconds)
     yield at_most("U-Boot to its prompt", boot.seconds, "s", 2)
     yield per_second("U-Boot, instructions", boot.instructions / boot.seconds / 1e6)
+    with tempfile.TemporaryDirectory(prefix="axlab-bench-") as cache:
+        boots.boot_u_boot(Path(cache))
+        boot = min((boots.boot_u_boot(Path(cache)) for _ in range(settings.repeat)), key=lambda done: done.seconds)
+    yield Figure("U-Boot again, with its translated code on disk", boot.seconds, "s")
 
 
 def linux(settings: Settings) -> Iterator[Result]:
-    """Debian's kernel, which runs 400,000 different instructions on its way to userspace."""
+    """Debian's kernel, which runs 270,000 different instructions on its way to userspace; then once more."""
     if settings.linux is None:
         yield LeftOut("Linux", "--linux FOLDER of a kernel (axlab fetch debian-kernel --folder FOLDER)")
         return
-    boot = boots.boot_linux_alone(settings.linux)
-    yield at_most("Linux to userspace and power-off", boot.seconds, "s", 45)
-    yield per_second("Linux, instructions", boot.instructions / boot.seconds / 1e6)
-    if boot.peak:
-        yield at_most("Linux, memory beyond the guest's", (boot.peak - boot.touched) / 2**20, "MB", 300)
+    with tempfile.TemporaryDirectory(prefix="axlab-bench-") as cache:
+        boot = boots.boot_linux_alone(settings.linux, Path(cache))
+        yield at_most("Linux to userspace and power-off", boot.seconds, "s", 45)
+        yield per_second("Linux, instructions", boot.instructions / boot.seconds / 1e6)
+        if boot.peak:
+            yield at_most("Linux, memory beyond the guest's", (boot.peak - boot.touched) / 2**20, "MB", 300)
+        boot = boots.boot_linux_alone(settings.linux, Path(cache))
+        yield at_most("Linux again, with its translated code on disk", boot.seconds, "s", 20)
 
 
 def sleepers(settings: Settings) -> Iterator[Result]:

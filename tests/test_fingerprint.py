@@ -84,3 +84,15 @@ def test_it_is_the_same_in_another_process_whatever_its_hash_seed() -> None:
 
 def test_it_is_what_it_was_on_every_python_and_machine() -> None:
     assert fingerprint(*EVENTS) == "35b0fd9e77f8891f1ec43020fbc4f9098330dc8a18ea3a83d11c8b2db9c22adc"
+
+
+def test_a_vm_has_a_fingerprint_of_its_own_that_others_do_not_change() -> None:
+    alone, beside, changed = Trace(), Trace(), Trace()
+    for event in EVENTS:
+        for trace in (alone, beside, changed):
+            trace.recorder(event)
+        beside.recorder(Console(event.time, 7, b"noise"))
+        beside.recorder(Hypercall(event.time, 7, 0, 3, (1, 2), 0))
+    changed.recorder(Console(300, 1, b"a"))
+    assert beside.fingerprint(vm=1) == alone.fingerprint(vm=1) != changed.fingerprint(vm=1)
+    assert beside.fingerprint() != alone.fingerprint()

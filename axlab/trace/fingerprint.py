@@ -44,21 +44,28 @@ class Fingerprint:
 
     def __init__(self) -> None:
         self.events = Chain()
+        self.vms: dict[int, Chain] = {}
         self.consoles: dict[tuple[int, str], Chain] = {}
 
     def add(self, batch: Iterable[Event]) -> None:
         """Take in events, in their order."""
-        lines = []
+        lines: list[str] = []
+        of_vms: dict[int, list[str]] = {}
         for event in batch:
             if isinstance(event, Console):
                 self.consoles.setdefault((event.vm, event.direction), Chain()).add(event.data)
             elif not isinstance(event, Log):
-                lines.append(f"{kind_of(type(event))}{values_of(type(event))(event)!a}\n")
+                line = f"{kind_of(type(event))}{values_of(type(event))(event)!a}\n"
+                lines.append(line)
+                of_vms.setdefault(getattr(event, "vm", -1), []).append(line)
         self.events.add("".join(lines).encode("ascii"))
+        for vm, of_vm in of_vms.items():
+            self.vms.setdefault(vm, Chain()).add("".join(of_vm).encode("ascii"))
 
-    def hexdigest(self) -> str:
-        """The fingerprint of all events until now: 64 hexadecimal digits."""
-        whole = sha256(self.events.value())
+    def hexdigest(self, vm: int | None = None) -> str:
+        """The fingerprint of all events until now, or of those of one VM: 64 hexadecimal digits."""
+        whole = sha256((self.events if vm is None else self.vms.get(vm, Chain())).value())
         for stream, chain in sorted(self.consoles.items()):
-            whole.update(ascii(stream).encode("ascii") + chain.value())
+            if vm in (None, stream[0]):
+                whole.update(ascii(stream).encode("ascii") + chain.value())
         return whole.hexdigest()

@@ -118,10 +118,10 @@ class Recorder:
         for place in self.order:
             yield names[place], tables[place], next(rows[place])
 
-    def fingerprint(self) -> str:
-        """The hash of all events until now, kept or not: 64 hexadecimal digits."""
+    def fingerprint(self, vm: int | None = None) -> str:
+        """The hash of all events until now (of one VM), kept or not: 64 hexadecimal digits."""
         self.flush()
-        return self._fingerprint.hexdigest()
+        return self._fingerprint.hexdigest(vm)
 
     def clear(self) -> None:
         """Forget the rows; the fingerprint goes on."""

@@ -117,9 +117,9 @@ class Trace:
 
         return summarise(self.recorder.table("exits"), vm)
 
-    def fingerprint(self) -> str:
-        """A hash of all that has happened; equal runs have equal fingerprints."""
-        return self.recorder.fingerprint()
+    def fingerprint(self, vm: int | None = None) -> str:
+        """A hash of all that has happened (to one VM); equal runs have equal fingerprints."""
+        return self.recorder.fingerprint(vm)
 
     def save(self, path: str | Path, kind: str | None = None) -> None:
         """Write the trace, or one kind of it, in the form that the extension names. Raises `AxError`.

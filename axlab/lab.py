@@ -21,6 +21,9 @@ from axlab.vmm.hypervisor import Hypervisor
 from axlab.vmm.vm import Vm
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from axlab.shell.progress import Progress
     from axlab.shell.results import Result
     from axlab.shell.shell import Shell
 
@@ -77,6 +80,7 @@ class Lab:
             folder=self.folder,
         )
         self.trace.follow(self.hypervisor.vms, self.events)
+        self.progress: Callable[[Hypervisor], Progress] | None = None  # set by who shows how long runs go
 
     @classmethod
     def open(cls, folder: str | Path) -> Lab:
@@ -96,6 +100,10 @@ class Lab:
             return cls(folder=folder, **settings)
         except AxError as error:
             raise AxError(error.message, source=str(path)) from None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy shows no progress: what does belongs to one terminal or cell."""
+        return self.__dict__ | {"progress": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -132,10 +140,16 @@ class Lab:
     def run(self, for_: str | None = None) -> str:
         """Run the machine for a duration of virtual time, or until nothing can happen any more.
 
-        Returns why it ended: "time", "idle" or "stopped".
+        Returns why it ended: "time" or "idle". Ctrl-C raises KeyboardInterrupt once the machine stands between two
+        instructions: everything is usable then, and `run` goes on.
         """
-        until = None if for_ is None else Nanoseconds(self.now + parse_duration(for_))
-        return self.hypervisor.advance(until)
+        from axlab.shell.running import advance, progress_of
+
+        with progress_of(self) as progress:
+            why = advance(self.hypervisor, None if for_ is None else parse_duration(for_), progress=progress)
+        if why == "interrupted":
+            raise KeyboardInterrupt
+        return why
 
     @property
     def now(self) -> Nanoseconds:

@@ -23,7 +23,8 @@ from axlab.lab import Lab
 from axlab.machine.memory_map import MAX_CPUS
 from axlab.shell.commands_create import configuration
 from axlab.shell.expect import Script, read_steps
-from axlab.shell.running import GONE, advance
+from axlab.shell.progress import Progress, StatusLine, has_status_line, on_status_line
+from axlab.shell.running import GONE, advance, progress_of
 from axlab.shell.statuses import DONE, FAILED, INTERRUPTED
 from axlab.shell.stream import Output
 from axlab.trace.export import check as check_trace
@@ -73,7 +74,14 @@ class Ended:
     message: str = ""
 
 
-def drive(lab: Lab, script: Script, output: Output, limit: int | None, max_instructions: int | None) -> Ended:
+def drive(
+    lab: Lab,
+    script: Script,
+    output: Output,
+    limit: int | None,
+    max_instructions: int | None,
+    progress: Progress | None = None,
+) -> Ended:
     """Run until the script is done, every VM has ended, or a limit."""
     hypervisor = lab.hypervisor
     vms = list(hypervisor.vms)
@@ -100,7 +108,7 @@ def drive(lab: Lab, script: Script, output: Output, limit: int | None, max_instr
             return failed(vms, script, f"the limit of {max_instructions} instructions was reached")
         span = None if deadline is None else deadline - hypervisor.now
         stop = pause if not done() else taken(vms)
-        why = advance(hypervisor, span, stop, left)
+        why = advance(hypervisor, span, stop, left, progress)
         if output.broken:
             raise BrokenPipeError
         if why == "interrupted":
@@ -286,7 +294,10 @@ def main(arguments: argparse.Namespace) -> int:
         lab.events.remove(lab.trace.recorder)
     vms = create_all(lab, configs)
     names = {vm.id: vm.name for vm in vms}
-    output = Output(sys.stdout.buffer, names)
+    status = StatusLine(sys.stderr)
+    if has_status_line(sys.stderr):
+        lab.progress = on_status_line(status, time.monotonic)
+    output = Output(sys.stdout.buffer, names, before=status.hide)
     script = Script(read_steps(arguments.steps, names), vms[0].id)
     for observer in (output.observe, script.observe):
         lab.events.add(observer)
@@ -295,7 +306,8 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         with ended_by_sigterm():
             start_all(lab, vms)
-            ended = drive(lab, script, output, arguments.limit, arguments.max_instructions)
+            with progress_of(lab) as progress:
+                ended = drive(lab, script, output, arguments.limit, arguments.max_instructions, progress)
         output.end()
     finally:
         if arguments.stats:

@@ -12,6 +12,8 @@ os.environ |= {
     "COLUMNS": "120",
     "TZ": "UTC",
     "NO_COLOR": "1",
+    "AXLAB_PROGRESS": "off",
+    "AXLAB_CACHE": "off",  # a notebook must not depend on what ran before it
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
 }
 

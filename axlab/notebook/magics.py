@@ -13,6 +13,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 
 from axlab.errors import AxError
 from axlab.notebook.completion import matcher_for
+from axlab.notebook.progress import show_progress
 from axlab.notebook.scripts import Step, read
 from axlab.shell.results import Result, ScriptResult
 
@@ -39,12 +40,13 @@ class AxLabMagics(Magics):
         if self._lab is None:
             from axlab.lab import Lab
 
-            self._lab = Lab()
+            self.lab = Lab()
         return self._lab
 
     @lab.setter
     def lab(self, lab: Any) -> None:
         self._lab = lab
+        show_progress(lab)
 
     @no_var_expand
     @line_cell_magic

@@ -38,7 +38,7 @@ def delete_one(context: Context, vm: Any, force: bool, keep_data: bool) -> tuple
     hypervisor, number = context.hypervisor, vm.id
     shut_down(context, vm)
     context.say("  Waiting for VCpu threads to exit...")
-    if not wait_until(hypervisor, lambda: vm.state in GONE and joined(vm), STOP_TRIES):
+    if not wait_until(context.lab, lambda: vm.state in GONE and joined(vm), STOP_TRIES):
         context.say(f"⚠ VM[{number}] deletion timeout")
         return False, "deletion timeout"
     if hypervisor.vms.get(number) is not vm:

@@ -58,7 +58,7 @@ def start_by_force(context: Context, vm: Any) -> tuple[bool, str]:
     if vm.state in ("Running", "Suspended", "Stopping", "Loading"):
         context.say(f"Force stopping VM[{vm.id}]...")
         context.hypervisor.stop(vm, force=True)
-        wait_until(context.hypervisor, lambda: vm.state in GONE, STOP_TRIES)
+        wait_until(context.lab, lambda: vm.state in GONE, STOP_TRIES)
     return start_one(context, vm)
 
 
@@ -98,7 +98,8 @@ def start(context: Context, vms: list[VmReference], for_: int | None, detach: bo
         context.say("VMs started in background mode")
     elif started and not context.shell.live:
         limit = DEFAULT_LIMIT if for_ is None else for_
-        foreground.run(context, [context.hypervisor.vms.get(number) for number in started], limit)
+        run = foreground.run(context, [context.hypervisor.vms.get(number) for number in started], limit)
+        result.ok = result.ok and run.why != "interrupted"
     return result
 
 
@@ -145,7 +146,7 @@ def suspend_one(context: Context, vm: Any) -> tuple[bool, str]:
         f"  Note: {len(running)} VCpu task(s) will enter wait queue at next VMExit",
         "  Waiting for VCpus to suspend...",
     )
-    if wait_until(context.hypervisor, lambda: all(vcpu.state == "Blocked" for vcpu in running), SUSPEND_TRIES):
+    if wait_until(context.lab, lambda: all(vcpu.state == "Blocked" for vcpu in running), SUSPEND_TRIES):
         context.say("✓ All VCpu tasks are now suspended")
     else:
         context.say(
@@ -208,7 +209,7 @@ def restart_one(context: Context, vm: Any, force: bool) -> tuple[bool, str]:
 def start_when_stopped(context: Context, vm: Any) -> tuple[bool, str]:
     """The second half of a restart: nothing is started that has not stopped."""
     hypervisor = context.hypervisor
-    wait_until(hypervisor, lambda: vm.state != "Stopping" or vm.id not in hypervisor.vms, STOP_TRIES)
+    wait_until(context.lab, lambda: vm.state != "Stopping" or vm.id not in hypervisor.vms, STOP_TRIES)
     if hypervisor.vms.get(vm.id) is not vm:
         context.say(f"✗ VM[{vm.id}] no longer exists")
         return False, "no longer exists"

@@ -14,7 +14,7 @@ from axlab.shell.declaration import Argument, Option, command
 from axlab.shell.inspecting import located
 from axlab.shell.parts import one_vm, vms
 from axlab.shell.results import Result
-from axlab.shell.running import DEFAULT_LIMIT, GONE, advance
+from axlab.shell.running import DEFAULT_LIMIT, GONE, advance, progress_of
 from axlab.shell.selection import Unknown, look_up, look_up_one
 
 
@@ -53,6 +53,8 @@ class TextWatch:
 
 
 def result_of(context: Context, run: foreground.Run, ok: bool) -> RunResult:
+    """What became of a run; one that a person ended has not done what was asked."""
+    ok = ok and run.why != "interrupted"
     states = {vm.name: str(vm.state) for vm in context.hypervisor.vms}
     return RunResult(ok=ok, why=run.why, began=run.began, ended=run.ended, states=states, transcript=context.transcript)
 
@@ -137,10 +139,12 @@ def run_instructions(context: Context, vm: Any, count: int) -> int:
         return sum(vcpu.instructions for vcpu in vm.vcpus)
 
     goal = executed() + count
-    while (left := goal - executed()) > 0 and vm.state not in GONE:
-        others = any(other is not vm and other.state == "Running" for other in context.hypervisor.vms)
-        several = others or sum(vcpu.power != "Off" for vcpu in vm.vcpus) > 1
-        why = advance(context.hypervisor, stop=lambda: executed() >= goal, max_instructions=1 if several else left)
-        if why in ("idle", "interrupted", "time"):
-            break
+    with progress_of(context.lab) as progress:
+        while (left := goal - executed()) > 0 and vm.state not in GONE:
+            others = any(other is not vm and other.state == "Running" for other in context.hypervisor.vms)
+            several = others or sum(vcpu.power != "Off" for vcpu in vm.vcpus) > 1
+            limit = 1 if several else left
+            why = advance(context.hypervisor, None, lambda: executed() >= goal, limit, progress)
+            if why in ("idle", "interrupted", "time"):
+                break
     return count - max(0, goal - executed())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from axlab.shell.context import Context
-from axlab.shell.running import DEFAULT_LIMIT, GONE, advance, at_rest
+from axlab.shell.running import DEFAULT_LIMIT, GONE, advance, at_rest, progress_of
 from axlab.units import format_duration
 
 
@@ -36,7 +36,8 @@ def run(
     def ended() -> bool:
         return (until is not None and until()) or (bool(vms) and at_rest(hypervisor, vms))
 
-    why = "stop" if ended() else advance(hypervisor, limit, ended)
+    with progress_of(context.lab) as progress:
+        why = "stop" if ended() else advance(hypervisor, limit, ended, progress=progress)
     if why == "stop":
         why = "text" if until is not None and until() else "rest"
     run = Run(_reason(hypervisor, vms, why), began, hypervisor.now)

@@ -6,11 +6,13 @@ At a terminal it is live: while a person types, the machine runs, never ahead of
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
 from axlab.errors import AxError
 from axlab.shell import render
+from axlab.shell.progress import StatusLine, has_status_line, on_status_line
 from axlab.shell.render import Block
 from axlab.shell.results import ending
 from axlab.shell.shell import PROMPT
@@ -25,15 +27,18 @@ __all__ = ["PROMPT", "Printer", "interact", "run_lines", "run_text"]
 class Printer:
     """Prints blocks as they come. Pieces of a console are continued where they left off.
 
-    `colour` draws lines in the colour of their sign.
+    `colour` draws lines in the colour of their sign. `status` is a line on the same terminal that gives way.
     """
 
-    def __init__(self, stream: TextIO, colour: bool = False) -> None:
+    def __init__(self, stream: TextIO, colour: bool = False, status: StatusLine | None = None) -> None:
         self.stream = stream
         self.colour = colour
+        self.status = status
         self.column_open = False  # the last console piece did not end its line
 
     def __call__(self, block: Block) -> None:
+        if self.status is not None:
+            self.status.hide()
         if isinstance(block, render.Console):
             self._console(block)
             return
@@ -63,9 +68,17 @@ def say_error(error: AxError, printer: Printer) -> None:
     print(f"\x1b[31m{text}\x1b[0m" if printer.colour else text, file=sys.stderr, flush=True)
 
 
+def printer_of(shell: Shell) -> Printer:
+    """A printer to standard output; how long runs go is told on standard error, if that is a terminal."""
+    status = StatusLine(sys.stderr) if has_status_line(sys.stderr) else None
+    if status is not None:
+        shell.lab.progress = on_status_line(status, time.monotonic)
+    return Printer(sys.stdout, sys.stdout.isatty(), status)
+
+
 def run_text(shell: Shell, text: str, name: str = "") -> int:
     """Run a script: all of it, also after a failed command. Returns the exit status; 2 and nothing run if wrong."""
-    printer = Printer(sys.stdout, sys.stdout.isatty())
+    printer = printer_of(shell)
     try:
         result = shell.run_script(text, name, printer)
     except AxError as error:
@@ -77,7 +90,7 @@ def run_text(shell: Shell, text: str, name: str = "") -> int:
 
 def run_lines(shell: Shell, lines: Iterable[str]) -> int:
     """Run lines as they come, from a pipe. Returns the worst status, or that of `exit`."""
-    printer = Printer(sys.stdout, sys.stdout.isatty())
+    printer = printer_of(shell)
     status = DONE
     for line in lines:
         try:

@@ -1,18 +1,23 @@
 """Letting virtual time pass while a command waits.
 
-The machine is never torn out of an instruction: a person's Ctrl-C raises a flag that the hypervisor
-looks at between slices.
+The machine is never torn out of an instruction: a person's Ctrl-C sets a flag that the hypervisor looks at
+between slices, at most one tick of the host later. A KeyboardInterrupt in the middle of a translated block
+would leave the vCPU's registers where no other command finds them.
 """
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from axlab.units import TIME_UNITS
+
+if TYPE_CHECKING:
+    from axlab.shell.progress import Progress
 
 MS = TIME_UNITS["ms"]
 DEFAULT_LIMIT = TIME_UNITS["s"]  # of a foreground run in the shell and in notebooks
@@ -21,14 +26,15 @@ GONE = ("Stopped", "Failed")
 
 
 class Interruptible:
-    """While this is entered, Ctrl-C sets `requested`; a second one within it raises KeyboardInterrupt."""
+    """While this is entered, Ctrl-C sets `requested` and does nothing else, however often it is pressed."""
 
     def __init__(self) -> None:
         self.requested = False
         self._before: Any = None
 
     def __enter__(self) -> Interruptible:
-        if threading.current_thread() is threading.main_thread():
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if in_main_thread and signal.getsignal(signal.SIGINT) is not None:  # None: another than Python's, left alone
             self._before = signal.signal(signal.SIGINT, self._handle)
         return self
 
@@ -37,9 +43,35 @@ class Interruptible:
             signal.signal(signal.SIGINT, self._before)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True
+
+
+class Undisturbed(Interruptible):
+    """While this is entered, Ctrl-C waits until its end, so that no command is torn in the middle of a change.
+
+    A second one is not kept waiting: the command may be one that never ends.
+    """
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        if self.requested and error[0] is None:
+            signal.raise_signal(signal.SIGINT)  # to whoever is there to handle it
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
+
+
+@contextmanager
+def progress_of(lab: Any) -> Iterator[Progress | None]:
+    """The display of a run in the foreground, where the edge has given the lab one."""
+    progress = None if lab.progress is None else lab.progress(lab.hypervisor)
+    try:
+        yield progress
+    finally:
+        if progress is not None:
+            progress.close()
 
 
 def advance(
@@ -47,24 +79,29 @@ def advance(
     ns: int | None = None,
     stop: Callable[[], bool] | None = None,
     max_instructions: int | None = None,
+    progress: Progress | None = None,
 ) -> str:
     """Run the machine for `ns` of virtual time. Returns why it ended: time, stop, idle, instructions, interrupted."""
     with Interruptible() as interrupt:
-        why = hypervisor.advance(
-            None if ns is None else hypervisor.now + ns,
-            stop=lambda: interrupt.requested or (stop is not None and stop()),
-            max_instructions=max_instructions,
-        )
+
+        def ended() -> bool:
+            if progress is not None:
+                progress.look()
+            return interrupt.requested or (stop is not None and stop())
+
+        until = None if ns is None else hypervisor.now + ns
+        why = hypervisor.advance(until, stop=ended, max_instructions=max_instructions)
     return "interrupted" if interrupt.requested else str(why)
 
 
-def wait_until(hypervisor: Any, condition: Callable[[], bool], tries: int, step: int = 100 * MS) -> bool:
+def wait_until(lab: Any, condition: Callable[[], bool], tries: int, step: int = 100 * MS) -> bool:
     """Poll `condition` every `step` of virtual time, as AxVisor does; False when it never came true."""
-    for _ in range(tries):
-        if condition():
-            return True
-        if advance(hypervisor, step) == "interrupted":
-            return condition()
+    with progress_of(lab) as progress:
+        for _ in range(tries):
+            if condition():
+                return True
+            if advance(lab.hypervisor, step, progress=progress) == "interrupted":
+                break
     return condition()
 
 

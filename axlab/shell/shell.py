@@ -19,6 +19,7 @@ from axlab.shell.results import (
     ending,
     shown,
 )
+from axlab.shell.running import Undisturbed
 from axlab.shell.standard import standard_tree
 from axlab.shell.statuses import DONE, FAILED
 from axlab.shell.syntax import parse
@@ -123,7 +124,8 @@ class Shell:
         observer = context.observe
         self.lab.events.add(observer)
         try:
-            return command.handler(context, **invocation.values)
+            with Undisturbed():
+                return command.handler(context, **invocation.values)
         except AxError as error:
             context.say_error(error)
             return Result(ok=False, transcript=context.transcript)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import BinaryIO
 
 from axlab.events import Console, Event
 
 
 class Output:
-    """Console bytes to standard output; with several VMs, whole lines behind their names."""
+    """Console bytes to standard output; with several VMs, whole lines behind their names.
 
-    def __init__(self, stream: BinaryIO, names: dict[int, str]) -> None:
+    `before` is called before anything is written.
+    """
+
+    def __init__(self, stream: BinaryIO, names: dict[int, str], before: Callable[[], None] = lambda: None) -> None:
         self.stream = stream
         self.names = names
+        self.before = before
         self.lines: dict[int, bytes] = {}
         self.broken = False
         self.unflushed = False
@@ -30,6 +35,7 @@ class Output:
             self.lines[vm] = rest
             data = b"".join(self._prefix(vm) + line + b"\n" for line in whole)
         if data:
+            self.before()
             self.stream.write(data)
             self.unflushed = True
 

@@ -31,6 +31,7 @@ from axlab.shell import render
 from axlab.shell.commands_console import ConsoleResult
 from axlab.shell.commands_shell import ClearResult
 from axlab.shell.context import is_wanted, log_line
+from axlab.shell.progress import StatusLine, has_status_line, on_status_line
 from axlab.shell.repl import Printer, say_error
 from axlab.shell.results import ending
 from axlab.shell.shell import PROMPT
@@ -118,6 +119,9 @@ class Terminal:
         )
         with patch_stdout(raw=True):
             self.printer.stream = sys.stdout
+            if has_status_line(sys.stdout):
+                self.printer.status = StatusLine(sys.stdout)
+                self.shell.lab.progress = on_status_line(self.printer.status, time.monotonic)
             machine = asyncio.create_task(self.live())
             try:
                 while True:
@@ -131,6 +135,7 @@ class Terminal:
                         return status
             finally:
                 machine.cancel()
+                self.shell.lab.progress = None
 
     def history(self) -> History:
         """Lines of earlier sessions: a file in the lab's folder, where one can be written."""

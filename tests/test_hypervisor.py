@@ -24,6 +24,7 @@ from axlab.guests import build
 from axlab.machine.board import Board
 from axlab.vmm.config import MemoryRegion, default_config
 from axlab.vmm.hypervisor import QUANTUM, Hypervisor
+from axlab.vmm.scheduler import SCHEDULERS
 
 TWO = f"ldr x0, =0xc4000003\n mov x1, #1\n ldr x2, ={ENTRY + 0x100:#x}\n hvc #0\n b .\n .org 0x100\n b ."
 
@@ -44,6 +45,18 @@ def test_the_demo_guest_does_all_that_it_says() -> None:
         "tick 3",
         "Three ticks are enough. Good night.",
     ]
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_demo_guests_that_outnumber_the_physical_cpus_all_finish(scheduler: str) -> None:
+    """None spins for another vCPU: with FIFO that one might never run."""
+    hv = hypervisor(scheduler=scheduler)
+    vms = [hv.create(default_config("demo", id=number, name=f"demo{number}")) for number in range(6)]
+    for vm in vms:
+        hv.start(vm)
+    hv.advance(100 * MS)
+    assert [vm.reason for vm in vms] == ["guest power-off"] * 6
+    assert all(vm.console.text.endswith("Three ticks are enough. Good night.\n") for vm in vms)
 
 
 # Creation

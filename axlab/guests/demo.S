@@ -55,12 +55,11 @@ start_the_second_vcpu:
         adr     x2, second
         mov     x3, #7                          // arrives there in x0
         hvc     #0
-        cbnz    x0, sleep_and_tick              // a VM with one vCPU goes on alone
         adr     x21, second_is_done
-1:      ldar    w0, [x21]
-        cbz     w0, 1b
+        cbz     x0, sleep_and_tick
+        str     w20, [x21]                      // a VM with one vCPU goes on alone
 
-sleep_and_tick:
+sleep_and_tick:                                 // asleep, not spinning: the second may need this physical CPU
         bl      enable_interrupts
         adr     x22, ticks
         bl      set_timer
@@ -68,6 +67,8 @@ sleep_and_tick:
         ldr     w0, [x22]
         cmp     w0, #TICKS
         b.lo    1b
+        ldar    w0, [x21]
+        cbz     w0, 1b
 
         adr     x0, goodbye
         bl      print

@@ -91,9 +91,9 @@ def run_recorded(workload: Workload) -> Run:
     return run
 
 
-def configuration(path: Path, id: int, name: str, vcpus: int = 1) -> VmConfig:
+def configuration(path: Path, id: int, name: str, vcpus: int = 1, ram: int = RAM_SIZE) -> VmConfig:
     """A VM for a flat binary at the beginning of its RAM."""
-    text = CONFIG.format(id=id, name=name, path=path, vcpus=vcpus, origin=ORIGIN, size=RAM_SIZE)
+    text = CONFIG.format(id=id, name=name, path=path, vcpus=vcpus, origin=ORIGIN, size=ram)
     return parse_config(text, str(path.with_suffix(".toml"))).require()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from axlab.bench.workloads import WORKLOADS, Workload, available
 
 UNICORN = "the package unicorn (pip install unicorn)"
 SLEEPERS = 255
-PAIRS = 5  # a cost in % is told from at least so many runs of either kind, in turn
+PAIRS = 5  # costs that are told by comparing runs come from at least so many of either kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +133,24 @@ def sleepers(settings: Settings) -> Iterator[Result]:
 
 def smp(settings: Settings) -> Iterator[Result]:
     """vCPUs that spin on a lock, in slices of 1,000 instructions."""
-    for vcpus in (1, 2):
+    for vcpus in (1, 2, 4):
         run = min((others.share_a_lock(vcpus) for _ in range(settings.repeat)), key=lambda done: done.seconds)
         yield per_second(f"{vcpus} vCPU{'s' * (vcpus > 1)} and a lock", run.rate)
+
+
+def growth(settings: Settings) -> Iterator[Result]:
+    """How the cost grows with VMs, RAM and what is recorded."""
+    variants: list[tuple[str, Callable[[], engines.Run]]] = [
+        *[(f"{n} VM{'s' * (n > 1)} at once", partial(others.many_at_once, n)) for n in (1, 2, 4, 8, 16)],
+        *[(f"a VM of {size} GB", partial(others.many_at_once, ram=size << 30)) for size in (1, 4)],
+        *[
+            (f"a VM, {level} recorded", partial(others.many_at_once, level=level))
+            for level in ("events", "instructions")
+        ],
+    ]
+    for what, run in variants:
+        runs = [run() for _ in range(max(PAIRS, settings.repeat))]
+        yield per_second(what, max(done.rate for done in runs))
 
 
 def answers(settings: Settings) -> Iterator[Result]:
@@ -153,5 +169,6 @@ MEASUREMENTS: dict[str, Measurement] = {
     "linux": linux,
     "sleepers": sleepers,
     "smp": smp,
+    "growth": growth,
     "answers": answers,
 }

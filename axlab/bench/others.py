@@ -10,14 +10,16 @@ from pathlib import Path
 
 from axlab.bench.clock import seconds
 from axlab.bench.engines import Run, WrongResult, check_vm, configuration
-from axlab.bench.workloads import ORIGIN, RESULT, WORKLOADS, assembled
+from axlab.bench.workloads import ORIGIN, RAM_SIZE, RESULT, WORKLOADS, assembled
 from axlab.events import Observers
 from axlab.lab import Lab
 from axlab.machine.board import Board
+from axlab.machine.instruction_trace import InstructionTrace
+from axlab.trace.recorder import Recorder
 from axlab.vmm.config import default_config
 from axlab.vmm.hypervisor import Hypervisor
 
-ALU = WORKLOADS[0]
+ALU, FIB = WORKLOADS[0], WORKLOADS[2]
 LISTED = 10
 LISTINGS = 100
 IMPORTS = 5
@@ -58,6 +60,25 @@ def share_a_lock(vcpus: int) -> Run:
     if counted != vcpus * ROUNDS:
         raise WrongResult(f"{vcpus} vCPUs counted {counted}, not {vcpus * ROUNDS}")
     return Run(time, sum(vcpu.instructions for vcpu in vm.vcpus))
+
+
+def many_at_once(vms: int = 1, ram: int = RAM_SIZE, level: str = "off") -> Run:
+    """VMs that all compute, on four physical CPUs. `level`: what is recorded, "off", "events" or "instructions"."""
+    with tempfile.TemporaryDirectory(prefix="axlab-bench-") as folder:
+        image = Path(folder) / "fib.bin"
+        image.write_bytes(FIB.build())
+        hypervisor = Hypervisor(Board(), Observers())
+        if level != "off":
+            hypervisor.events.add(Recorder())
+        for id in range(vms):
+            hypervisor.create(configuration(image, id, f"fib-{id}", ram=ram))
+    for vm in hypervisor.vms:
+        vm.vcpus[0].cpu.record(InstructionTrace() if level == "instructions" else None)
+        hypervisor.start(vm)
+    time = seconds(hypervisor.advance)
+    for vm in hypervisor.vms:
+        check_vm(FIB, vm)
+    return Run(time, sum(vm.vcpus[0].instructions for vm in hypervisor.vms))
 
 
 def listing() -> float:

@@ -14,7 +14,8 @@ from axlab.machine.translator.values import M32
 ASSIGNMENT = re.compile(r"(x\d+|sp|[a-z]+_\d+)=(.*)")
 MASKED_OR_NAMED = re.compile(r"\((x\d+|[a-z]+_\d+)&4294967295\)|\b(x\d+|[a-z]+_\d+)\b")
 ARITHMETIC = re.compile(r"[0-9()+\-*&|^<>~]+")
-STEP = re.compile(r"\((\w+)(?:[+-]-?(\d+)|&18446744073709551615)\)")
+WRAPPED = re.compile(r"\((.*)&18446744073709551615\)")
+STEP = re.compile(r"\((\w+)[+-]-?(\d+)\)")
 
 
 @dataclass(slots=True)
@@ -57,9 +58,13 @@ class Facts:
             self.aligned.add(name)
 
     def is_aligned(self, source: str) -> bool:
+        """Whether a source is an aligned value, or that and a multiple of 16."""
+        wrapped = WRAPPED.fullmatch(source)
+        source = wrapped[1] if wrapped else source
         step = STEP.fullmatch(source)
-        base = step[1] if step else source
-        return base in self.aligned and (step is None or int(step[2] or 0) % 16 == 0)
+        if step is None:
+            return source in self.aligned
+        return step[1] in self.aligned and int(step[2]) % 16 == 0
 
     def forget(self, name: str) -> None:
         self.constants.pop(name, None)

@@ -10,8 +10,8 @@ from unicorn_oracle import BRANCHES, MIDDLE, POINTER, ROWS, STRAIGHT, Pair, is_m
 pytestmark = pytest.mark.slow
 
 PER_STATE = 64  # instructions from one random state to the next
-INSTRUCTIONS = 200_000
-BLOCKS = 2_000
+INSTRUCTIONS = 2_000_000
+BLOCKS = 20_000
 BLOCK_LENGTH = 30
 
 

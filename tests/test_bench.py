@@ -64,9 +64,8 @@ def test_vcpus_that_share_a_lock_lose_no_count() -> None:
     assert others.share_a_lock(3).instructions > 3 * others.ROUNDS
 
 
-@pytest.mark.parametrize("level", ["off", "events", "instructions"])
-def test_vms_that_run_at_once_all_end_with_their_result(level: str) -> None:
-    assert others.many_at_once(2, level=level).instructions == 2 * 3_731_933
+def test_vms_that_run_at_once_all_end_with_their_result() -> None:
+    assert others.many_at_once(2, level="instructions").instructions == 2 * 3_731_933
 
 
 def test_a_vm_computes_beside_sleepers() -> None:
@@ -104,14 +103,11 @@ def test_init_is_an_executable_for_linux() -> None:
 
 
 @pytest.mark.slow
-def test_u_boot_reaches_its_prompt_with_and_without_its_code_on_disk(
-    needs: Callable[[str, str], str], tmp_path: Path
-) -> None:
+def test_u_boot_reaches_its_prompt(needs: Callable[[str, str], str]) -> None:
     needs(str(boots.U_BOOT), "u-boot-qemu")
-    tmp_path.chmod(0o700)
-    first, second = boots.boot_u_boot(tmp_path), boots.boot_u_boot(tmp_path)
-    assert first.instructions == second.instructions > 20_000_000
-    assert first.touched == second.touched > 1 << 20
+    boot = boots.boot_u_boot()
+    assert boot.instructions > 20_000_000
+    assert boot.touched > 1 << 20
 
 
 def test_a_guest_that_does_not_come_as_far_says_how_far_it_came() -> None:

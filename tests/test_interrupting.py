@@ -172,3 +172,27 @@ def test_a_command_that_never_ends_can_be_ended() -> None:
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
         pytest.fail("the second one was kept waiting")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["-c", "a file", "source", "a pipe"])
+def test_ctrl_c_ends_a_script_and_not_only_the_command_that_runs(tmp_path: Path, way: str) -> None:
+    (tmp_path / "guest.toml").write_text(toml(SPINS), encoding="utf-8")
+    lines = ["vm create guest.toml", "vm start -d", "echo now", "vm run --for 100000s", "echo after"]
+    (tmp_path / "all.axs").write_text("\n".join(lines), encoding="utf-8")
+    arguments = {"-c": ["-c", "; ".join(lines)], "a file": ["all.axs"], "source": ["-c", "source all.axs; echo after"]}
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "axlab", "shell", *arguments.get(way, [])],
+        cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
+    )  # fmt: skip
+    assert process.stdin and process.stdout
+    if way == "a pipe":
+        process.stdin.write("\n".join(lines) + "\n")
+        process.stdin.flush()
+    while process.stdout.readline() != "now\n":
+        pass
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    rest = process.stdout.read()
+    assert "interrupted" in rest and "after\n" not in rest
+    assert process.wait() == 130

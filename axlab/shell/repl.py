@@ -15,8 +15,9 @@ from axlab.shell import render
 from axlab.shell.progress import StatusLine, has_status_line, on_status_line
 from axlab.shell.render import Block
 from axlab.shell.results import ending
+from axlab.shell.running import InterruptibleScript
 from axlab.shell.shell import PROMPT
-from axlab.shell.statuses import DONE, FAILED, WRONG
+from axlab.shell.statuses import DONE, FAILED, INTERRUPTED, WRONG
 
 if TYPE_CHECKING:
     from axlab.shell.shell import Shell
@@ -94,12 +95,15 @@ def run_lines(shell: Shell, lines: Iterable[str]) -> int:
     status = DONE
     for line in lines:
         try:
-            result = shell.execute(line, printer)
+            with InterruptibleScript() as interrupt:
+                result = shell.execute(line, printer)
         except AxError as error:
             say_error(error, printer)
             status = WRONG
             continue
         printer.end_line()
+        if interrupt.requested:
+            return INTERRUPTED
         status = status or (DONE if result.ok else FAILED)
         if last := ending(result):
             return status if last.status is None else last.status

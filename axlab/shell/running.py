@@ -44,6 +44,19 @@ class Interruptible:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
+        self._tell_script()
+
+    def _tell_script(self) -> None:
+        """Let the script know, in one of whose commands this is: it ends there."""
+        outer = getattr(self._before, "__self__", None)
+        if isinstance(outer, InterruptibleScript):
+            outer.requested = True
+        if isinstance(outer, Interruptible):
+            outer._tell_script()
+
+
+class InterruptibleScript(Interruptible):
+    """While this is entered, Ctrl-C sets `requested`, also where a command within has heard it first."""
 
 
 class Undisturbed(Interruptible):

@@ -19,9 +19,9 @@ from axlab.shell.results import (
     ending,
     shown,
 )
-from axlab.shell.running import Undisturbed
+from axlab.shell.running import InterruptibleScript, Undisturbed
 from axlab.shell.standard import standard_tree
-from axlab.shell.statuses import DONE, FAILED
+from axlab.shell.statuses import DONE, FAILED, INTERRUPTED
 from axlab.shell.syntax import parse
 
 if TYPE_CHECKING:
@@ -74,11 +74,15 @@ class Shell:
         return self.run_all(self.parse(text, name), watch)
 
     def run_all(self, invocations: list[Invocation], watch: Watcher | None = None) -> ScriptResult:
+        """Run commands one after the other, until one of them ends the session or a person presses Ctrl-C."""
         results: list[Result] = []
-        for invocation in invocations:
-            results.append(self.run(invocation, watch))
-            if ending(results[-1]):
-                break
+        with InterruptibleScript() as interrupt:
+            for invocation in invocations:
+                results.append(self.run(invocation, watch))
+                if interrupt.requested:
+                    return ScriptResult(results=results, ok=False, status=INTERRUPTED)
+                if ending(results[-1]):
+                    break
         ok = all(result.ok for result in results)
         last = ending(results[-1]) if results else None
         chosen = last.status if last else None

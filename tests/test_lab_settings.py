@@ -18,8 +18,7 @@ WRONG: dict[str, list[Any]] = {
     "ns_per_instruction": [0, -5, "100"],
     "scheduler": ["round", 3],
     "boot_delay": ["yes", 1],
-    "code_cache": ["off", 1],
-    "code_cache": ["no", 0],
+    "code_cache": ["off", 1, 0],
     "tick": [5, "0ms", "5", "1h", "", True, "1ns"],
 }
 RIGHT: dict[str, list[Any]] = {
@@ -29,7 +28,6 @@ RIGHT: dict[str, list[Any]] = {
     "ns_per_instruction": [1, 1_000_000],
     "scheduler": ["fifo", "rr", "fair"],
     "boot_delay": [True, False],
-    "code_cache": [True, False],
     "code_cache": [True, False],
     "tick": ["1us", "10ms", "1s"],
 }

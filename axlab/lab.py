@@ -160,9 +160,9 @@ class Lab:
         vms = len(self.hypervisor.vms)
         return f"<Lab: {self.board.cpus} CPUs, {vms} VM{'s' * (vms != 1)}, at {format_duration(self.now)}>"
 
-    def fingerprint(self) -> str:
-        """A hash of all that has happened: equal runs have equal fingerprints."""
-        return self.trace.fingerprint()
+    def fingerprint(self, vm: int | str | None = None) -> str:
+        """A hash of all that has happened, or of what has happened to one VM: equal runs have equal fingerprints."""
+        return self.trace.fingerprint(None if vm is None else self.vm(vm).id)
 
     def __call__(self, line: str) -> Result:
         return self.shell(line)

@@ -10,6 +10,7 @@ import pytest
 from small_guests import MS, config, hypervisor
 
 from axlab.events import Event
+from axlab.lab import Lab
 from axlab.vmm.hypervisor import Hypervisor
 from axlab.vmm.vm import Vm
 
@@ -131,3 +132,18 @@ def test_a_guest_sees_nothing_of_what_a_former_one_left_in_memory() -> None:
     second = hv.create(config("b .", vm_id=2))
     assert second.memory_regions[0].hpa == first.memory_regions[0].hpa
     assert second.read(0x4020_0000, 0x1000) == bytes(0x1000)
+
+
+def test_a_lab_tells_the_fingerprint_of_one_vm_among_others() -> None:
+    def after(*neighbours: str) -> Lab:
+        lab = Lab()
+        lab.create(config(GOOD, vm_id=1, sets=(0b1000,)))
+        for number, source in enumerate(neighbours, 2):
+            lab.create(config(source, vm_id=number, sets=(0b0111,)))
+        lab.shell("vm start -d")
+        lab.run(for_="2ms")
+        return lab
+
+    alone, beside = after(), after("b .", SEED.format(seed=1) + ATTACKS["psci"] + VECTORS)
+    assert beside.fingerprint(vm=1) == beside.fingerprint(vm="guest1") == alone.fingerprint(vm=1)
+    assert beside.fingerprint() != alone.fingerprint()

@@ -80,7 +80,21 @@ def test_stepping_records_the_same_as_translating(lab: Lab) -> None:
     first.trace.record("instructions")
     first.hypervisor.start(first.create("demo"))
     first.run()
-    assert stepped.trace.frame("instructions").equals(first.trace.frame("instructions"))
+    for kind in ("instructions", "blocks"):
+        assert stepped.trace.frame(kind).equals(first.trace.frame(kind))
+
+
+def test_blocks_are_the_same_however_a_run_is_cut(lab: Lab) -> None:
+    cut = Lab()
+    cut.trace.record("blocks")
+    cut.hypervisor.start(cut.create("demo"))
+    whole = Lab()
+    whole.trace.record("blocks")
+    whole.hypervisor.start(whole.create("demo"))
+    whole.run("5ms")
+    for _ in range(500):
+        cut.run("10us")
+    assert cut.trace.frame("blocks").equals(whole.trace.frame("blocks"))
 
 
 def test_a_fingerprint_is_the_same_at_every_level(lab: Lab) -> None:

@@ -84,7 +84,7 @@ def test_a_line_says_what_each_vm_does() -> None:
     now = iter([0.0, 2.0])
     progress = Progress(lab.hypervisor, lambda: next(now), print, print)
     lab.run("1s")
-    assert progress.line(2.0) == "1.00 s of virtual time · 10.0 M instructions · 5.0 M/s · guest0 Run:1 · guest1 Loaded"
+    assert progress.total() == "1.00 s of virtual time · 10.0 M instructions · 5.0 M/s · guest0 Run:1 · guest1 Loaded"
 
 
 def test_nothing_that_happens_depends_on_it() -> None:

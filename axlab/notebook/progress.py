@@ -34,7 +34,7 @@ def progress_in_cell(hypervisor: Any) -> Progress:
 
     def close() -> None:
         if output.handle is not None:  # what is left is how far the run came
-            output.show(progress.line(time.monotonic()))
+            output.show(progress.total())
 
     progress = Progress(hypervisor, time.monotonic, output.show, close)
     return progress

@@ -32,12 +32,13 @@ class Progress:
     clock: Clock
     show: Callable[[str], None]
     close: Callable[[], None]
+    began: tuple[float, int] = field(init=False)
     seen: tuple[float, int] = field(init=False)
     due: float = field(init=False)
 
     def __post_init__(self) -> None:
         now = self.clock()
-        self.seen = now, executed(self.hypervisor)
+        self.began = self.seen = now, executed(self.hypervisor)
         self.due = now + PATIENCE
 
     def look(self) -> None:
@@ -45,12 +46,16 @@ class Progress:
         now = self.clock()
         if now >= self.due:
             self.due = now + EVERY
-            self.show(self.line(now))
+            self.show(self.line(now, self.seen))
 
-    def line(self, now: float) -> str:
-        """`1.25 s of virtual time · 12.5 M instructions · 8.3 M/s · demo Run:1`; the rate since the last one."""
-        (before, count), self.seen = self.seen, (now, executed(self.hypervisor))
-        rate = (self.seen[1] - count) / max(now - before, 1e-9) / 1e6
+    def total(self) -> str:
+        """A line for the end, with the rate of the whole run."""
+        return self.line(self.clock(), self.began)
+
+    def line(self, now: float, since: tuple[float, int]) -> str:
+        """`1.25 s of virtual time · 12.5 M instructions · 8.3 M/s · demo Run:1`; the rate is that since `since`."""
+        self.seen = now, executed(self.hypervisor)
+        rate = (self.seen[1] - since[1]) / max(now - since[0], 1e-9) / 1e6
         vms = [f"{harmless(vm.name)} {doing(vm)}" for vm in self.hypervisor.vms]
         passed = f"{self.hypervisor.now / TIME_UNITS['s']:.2f} s of virtual time"
         return " · ".join([passed, f"{self.seen[1] / 1e6:.1f} M instructions", f"{rate:.1f} M/s", *vms])

@@ -39,7 +39,24 @@ class Recording:
         return kind == BLOCKS or self.level == INSTRUCTIONS
 
     def blocks(self) -> Iterator[Row]:
-        """(time, vm, vcpu, pc, instructions) of every run; the time is that of its first instruction."""
+        """(time, vm, vcpu, pc, instructions) of every block; the time is that of its first instruction.
+
+        A block is as long as instructions follow each other in memory and time, whatever portions the machine
+        executed: it does not depend on how code was translated, or on who stopped the machine in between.
+        """
+        first, count = (0, 0), 0  # time and pc of the block that grows
+        for time, pc, more in self.runs():
+            if count and (time, pc) == (first[0] + count * self.ns, first[1] + 4 * count):
+                count += more
+                continue
+            if count:
+                yield first[0], self.vm, self.vcpu, first[1], count
+            first, count = (time, pc), more
+        if count:
+            yield first[0], self.vm, self.vcpu, first[1], count
+
+    def runs(self) -> Iterator[tuple[int, int, int]]:
+        """(time, pc, instructions) of every run, as the machine recorded them."""
         marks = self.trace.marks
         entries = [(*marks[at : at + 3],) for at in range(0, len(marks), 3)]
         runs = self.trace.runs
@@ -48,14 +65,14 @@ class Recording:
             for run in runs[first:end]:
                 count = run & COUNT_MASK
                 if count:
-                    yield time, self.vm, self.vcpu, address_of(run), count
+                    yield time, address_of(run), count
                 time += count * self.ns
 
     def instructions(self) -> Iterator[Row]:
         """(time, vm, vcpu, pc) of every instruction."""
-        for time, vm, vcpu, pc, count in self.blocks():
+        for time, pc, count in self.runs():
             for n in range(count):
-                yield time + n * self.ns, vm, vcpu, pc + 4 * n
+                yield time + n * self.ns, self.vm, self.vcpu, pc + 4 * n
 
     def rows(self, kind: str) -> Iterator[Row]:
         """The rows of a kind, oldest first."""
@@ -71,9 +88,7 @@ class Recording:
 
     def length(self, kind: str) -> int:
         """How many rows of a kind there are."""
-        if kind == INSTRUCTIONS:
-            return len(self.trace)
-        return sum(run & COUNT_MASK != 0 for run in self.trace.runs)
+        return len(self.trace) if kind == INSTRUCTIONS else sum(1 for _ in self.blocks())
 
 
 class ExecutedTable(Table):

@@ -25,13 +25,22 @@ def columns(recordings: list[Recording], kind: str) -> list[Any]:
 
 def _columns(recording: Recording, kind: str) -> list[Any]:
     times, pcs, counts = _runs(recording)
-    if kind == INSTRUCTIONS:
+    if kind != INSTRUCTIONS:
+        times, pcs, counts = _joined(times, pcs, counts, recording.ns)
+    else:
         within = numpy.arange(counts.sum()) - numpy.repeat(numpy.cumsum(counts) - counts, counts)
         times = numpy.repeat(times, counts) + within * recording.ns
         pcs = numpy.repeat(pcs, counts) + (within * 4).astype("u8")
     vms = numpy.full(len(times), recording.vm, "i4")
     vcpus = numpy.full(len(times), recording.vcpu, "i4")
     return [times, vms, vcpus, pcs, counts][: 4 if kind == INSTRUCTIONS else 5]
+
+
+def _joined(times: Any, pcs: Any, counts: Any, ns: int) -> tuple[Any, Any, Any]:
+    """Runs that follow each other in memory and time, as one block: see `Recording.blocks`."""
+    follows = (pcs[1:] == pcs[:-1] + (4 * counts[:-1]).astype("u8")) & (times[1:] == times[:-1] + counts[:-1] * ns)
+    first = numpy.flatnonzero(numpy.concatenate([[True] * bool(len(times)), ~follows]))
+    return times[first], pcs[first], numpy.add.reduceat(counts, first) if len(first) else counts
 
 
 def _runs(recording: Recording) -> tuple[Any, Any, Any]:

@@ -190,7 +190,7 @@ def test_step_executes_exactly_so_many_instructions() -> None:
 
 
 def test_registers_memory_and_instructions_can_be_read() -> None:
-    lab = lab_with("    mov x1, #7\n    b .\n    .asciz \"text\"")
+    lab = lab_with('    mov x1, #7\n    b .\n    .asciz "text"')
     lab.shell("vm start 0 -d; vm step 0 2")
     text = lab.shell("vm regs 0").text()
     assert text.startswith("VM[0] VCpu[0]: EL1, PSTATE ") and "x1 0000000000000007" in text
@@ -270,6 +270,16 @@ def test_wait_ends_with_the_vm_or_at_its_timeout() -> None:
     result = lab.shell("vm wait 1 --timeout 5ms")
     assert not result.ok
     assert said(result) == ["ℹ 5 ms of virtual time have passed; 'vm run' goes on"]
+
+
+def test_wait_for_a_vm_that_waits_for_a_command_names_the_command() -> None:
+    lab = lab_with(SLEEPS_FOR_EVER, SPINS)
+    assert said(lab.shell("vm wait 0")) == ["ℹ VM[0] is Loaded; 'vm start 0' boots it"]
+    lab.shell("vm start -d; vm suspend 1")
+    assert said(lab.shell("vm wait all")) == [
+        "ℹ VM[1] is Suspended; 'vm resume 1' lets it go on",
+        "ℹ VM[0] sleeps, and nothing is going to wake it",
+    ]
 
 
 def test_run_says_why_it_ended() -> None:

@@ -58,18 +58,26 @@ def ending(context: Context, vms: list[Any], run: Run) -> list[str]:
     """What is said when a run has ended: each VM's fate, then why the rest of them go no further."""
     lines = [line for vm in vms if (line := fate(vm))]
     left = [vm for vm in vms if vm.state not in GONE]
-    names = ", ".join(f"VM[{vm.id}]" for vm in left) or "The machine"
     passed = format_duration(run.ended - run.began)
     if run.why == "limit":
         lines.append(f"ℹ {passed} of virtual time have passed; 'vm run' goes on")
     elif run.why == "asleep":
-        lines.append(
-            f"ℹ {names} sleep{'' if len(left) > 1 else 's'}, and nothing is going to wake it"
-            if len(left) < 2
-            else f"ℹ {names} sleep, and nothing is going to wake them"
-        )
+        lines += why_at_rest(left)
     elif run.why == "interrupted":
         lines.append(f"⚠ interrupted after {passed} of virtual time; 'vm run' goes on")
+    return lines
+
+
+def why_at_rest(vms: list[Any]) -> list[str]:
+    """Why these VMs go no further: they wait for a command, or sleep."""
+    waiting = {"Loaded": "ℹ VM[{0}] is Loaded; 'vm start {0}' boots it",
+               "Suspended": "ℹ VM[{0}] is Suspended; 'vm resume {0}' lets it go on"}  # fmt: skip
+    lines = [waiting[vm.state].format(vm.id) for vm in vms if vm.state in waiting]
+    asleep = [f"VM[{vm.id}]" for vm in vms if vm.state not in waiting]
+    if len(asleep) > 1:
+        lines.append(f"ℹ {', '.join(asleep)} sleep, and nothing is going to wake them")
+    elif asleep or not vms:
+        lines.append(f"ℹ {', '.join(asleep) or 'The machine'} sleeps, and nothing is going to wake it")
     return lines
 
 

@@ -67,9 +67,9 @@ class Trace:
         self.recorder.level = level if level in EVENT_LEVELS else EVENT_LEVELS[-1]
         self.level = level
         if self._events is not None:
-            self._events.remove(self._created)
+            self._events.remove(self)
             if level in EXECUTED:
-                self._events.add(self._created)
+                self._events.add(self)
             self._record(self._vms, level)
 
     def _record(self, vms: Iterable[Any], level: str) -> None:
@@ -86,8 +86,8 @@ class Trace:
                     recording.goes_on = False
                     vcpu.cpu.record(None)
 
-    def _created(self, event: Event) -> None:
-        """A VM that is new is recorded from its first instruction on."""
+    def __call__(self, event: Event) -> None:
+        """As an observer: a VM that is new is recorded from its first instruction on."""
         if isinstance(event, VmState) and event.new == "Loaded":
             self._record([self._vms.find(event.vm)], self.level)
 

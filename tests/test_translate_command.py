@@ -77,7 +77,12 @@ def test_the_result_is_text_html_and_json(lab: Lab) -> None:
     assert data["source"].startswith("def make(") and "<table" in result.html()
 
 
-def test_the_text_of_a_block_is_the_one_that_runs(lab: Lab) -> None:
+def test_the_text_of_a_block_is_the_one_that_runs(tmp_path: Any) -> None:
+    """Its loop is entered often enough to be translated."""
+    lab = Lab()
+    (tmp_path / "guest.toml").write_text(toml(COUNTS.replace("cmp w3, #3", "cmp w3, #30")))
+    lab.create(tmp_path / "guest.toml")
+    lab.shell("vm start 0 --detach")
     lab.run("1ms")
     translated = lab.vm(0).vcpus[0].cpu.translated
     assert translated is not None

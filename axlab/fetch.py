@@ -97,8 +97,8 @@ def require_apt(guest: Guest) -> None:
     if missing or distribution() != "debian":
         here = f"{missing[0]} is not here" if missing else f"this is {distribution()}"
         raise AxError(
-            f"fetching needs Debian's apt, and {here}; download the package {guest.package} (arm64 or all) from "
-            f"https://packages.debian.org/stable/{guest.package}, unpack it and take /{guest.inside}"
+            f"fetching needs Debian's apt, and {here}; download the package {guest.package} (arm64 or all) of Debian's "
+            f"stable release, unpack it and take /{guest.inside}"
         )
 
 

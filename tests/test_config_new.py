@@ -169,7 +169,7 @@ def test_without_apt_it_is_said_what_to_do(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(
         AxError,
         match=r"fetching needs Debian's apt, and apt-get is not here; download the package "
-        r"linux-image-cloud-arm64 \(arm64 or all\) from https://packages.debian.org/",
+        r"linux-image-cloud-arm64 \(arm64 or all\) of Debian's stable release",
     ):
         fetch("debian-kernel", tmp_path)
 

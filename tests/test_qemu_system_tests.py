@@ -7,8 +7,8 @@ temporary one, and stay there; apt runs with folders of its own, so that nothing
 from __future__ import annotations
 
 import os
-import platform
 import re
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -26,6 +26,8 @@ Run = Callable[..., tuple[int, str, str]]
 CACHE = Path(tempfile.gettempdir()) / f"axlab-tests-{os.getuid() if hasattr(os, 'getuid') else 'user'}" / "qemu"
 WANTED = re.compile(r"tests/tcg/(aarch64/system|minilib|multiarch/system)/[^/]+\.([chS]|ld)$")
 """In the package tests/tcg/: start-up code and tests, a small printf, and tests for every architecture."""
+
+DEBIAN_LISTS = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d/debian.sources"))
 
 CONFIG = """
 [base]
@@ -50,15 +52,25 @@ def fetch() -> None:
         scratch = Path(name)
         for folder in ("state/lists/partial", "cache/archives/partial", "source"):
             (scratch / folder).mkdir(parents=True)
-        release = platform.freedesktop_os_release()["VERSION_CODENAME"]
-        (scratch / "sources.list").write_text(f"deb-src http://deb.debian.org/debian {release} main\n")
+        parts = scratch / "parts"
+        parts.mkdir()
+        for found in DEBIAN_LISTS:
+            sources_too(found, parts / found.name)
         options = [
-            f"-oDir::State={scratch}/state", f"-oDir::Cache={scratch}/cache", "-oDir::Etc::sourceparts=/dev/null",
-            f"-oDir::Etc::sourcelist={scratch}/sources.list", "-oAPT::Sandbox::User=root",
+            f"-oDir::State={scratch}/state", f"-oDir::Cache={scratch}/cache", f"-oDir::Etc::sourceparts={parts}",
+            "-oDir::Etc::sourcelist=/dev/null", "-oAPT::Sandbox::User=root",
         ]  # fmt: skip
         for command in (["update"], ["source", "--download-only", "qemu"]):
             subprocess.run(["apt-get", "-q", *options, *command], cwd=scratch / "source", check=True, timeout=300)
         extract(next((scratch / "source").glob("qemu_*.orig.tar.*")))
+
+
+def sources_too(found: Path, wanted: Path) -> None:
+    """The system's list of packages, which also lists their sources."""
+    if found.is_file():
+        text = found.read_text(encoding="utf-8")
+        text = re.sub(r"(?m)^Types:.*$", "Types: deb-src", text)
+        wanted.write_text(re.sub(r"(?m)^deb ", "deb-src ", text), encoding="utf-8")
 
 
 def extract(package: Path) -> None:
@@ -71,9 +83,10 @@ def extract(package: Path) -> None:
                 source = archive.extractfile(member)
                 assert source is not None
                 (partial / Path(member.name).name).write_bytes(source.read())
-    if CACHE.exists():
-        return
-    partial.rename(CACHE)
+    try:
+        partial.rename(CACHE)
+    except OSError:  # another process was faster
+        shutil.rmtree(partial)
 
 
 @pytest.fixture(scope="module")

@@ -405,12 +405,15 @@ with CodeCache(Path(sys.argv[1])) as cache:
 
 
 def test_several_processes_write_at_once(folder: Path) -> None:
+    """Whoever waits too long for the others goes on without the cache, and says so."""
     words = [sys.executable, "-c", WRITER, str(folder)]
     writers = [subprocess.Popen([*words, str(n)], stdout=subprocess.PIPE, text=True) for n in (0, 1, 1)]
-    assert [writer.communicate()[0] for writer in writers] == ["", "", ""]
+    reasons = [writer.communicate()[0] for writer in writers]
+    assert [writer.returncode for writer in writers] == [0, 0, 0]
+    assert all(reason == "" or "locked" in reason for reason in reasons) and "" in reasons
     with CodeCache(folder) as cache:
         found = sum(cache.get(b"%d" % number) is not None for number in range(3000))
-        assert cache.reason == "" and found > 2000
+        assert cache.reason == "" and found > 1000
     with sqlite3.connect(folder / NAME) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()

@@ -112,7 +112,7 @@ def u_boot(settings: Settings) -> Iterator[Result]:
 def linux(settings: Settings) -> Iterator[Result]:
     """Debian's kernel, which runs 270,000 different instructions on its way to userspace; then once more."""
     if settings.linux is None:
-        yield LeftOut("Linux", "--linux FOLDER of a kernel (axlab fetch debian-kernel --folder FOLDER)")
+        yield LeftOut("Linux", "--linux FOLDER of a kernel (axlab fetch debian-kernel -o FOLDER)")
         return
     with tempfile.TemporaryDirectory(prefix="axlab-bench-") as cache:
         boot = boots.boot_linux_alone(settings.linux, Path(cache))

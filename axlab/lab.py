@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from axlab.shell.progress import Progress
-    from axlab.shell.results import Result
     from axlab.shell.shell import Shell
 
 RAM_GRANULE = 1 << 20
@@ -163,9 +162,6 @@ class Lab:
     def fingerprint(self, vm: int | str | None = None) -> str:
         """A hash of all that has happened, or of what has happened to one VM: equal runs have equal fingerprints."""
         return self.trace.fingerprint(None if vm is None else self.vm(vm).id)
-
-    def __call__(self, line: str) -> Result:
-        return self.shell(line)
 
 
 def _number(key: str, value: Any, allowed: range) -> int:

@@ -14,11 +14,6 @@ def mask(width: int) -> int:
     return (1 << width) - 1
 
 
-def data_size(sf: int) -> int:
-    """The width of a general-purpose operand in bits: 64 for X registers, 32 for W registers."""
-    return 64 if sf else 32
-
-
 def sign_extend(value: int, width: int) -> int:
     """The low `width` bits of `value` as a two's complement number, which may be negative."""
     return (value & (1 << width) - 1 ^ 1 << width - 1) - (1 << width - 1)

@@ -10,7 +10,7 @@ class Record:
     """One piece of a template. `kind` and what `texts` are:
 
     line [statement] · memory [statement that may fault] · flags [a, b], `name` the operation ·
-    if [test], `body` and `orelse` · branch [target] · check_sp []
+    if [test], `body` and `orelse` · branch [target], jump [target that is computed] · check_sp []
     """
 
     kind: str

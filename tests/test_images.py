@@ -92,12 +92,12 @@ def test_a_linked_elf_file_has_segments_entry_and_symbols(tmp_path: Path, needs:
     subprocess.run(words, cwd=tmp_path, check=True)
     image = load_image(tmp_path / "a.elf")
     assert (image.kind, image.entry) == ("elf", 0x4008_0000)
-    assert {name: image.symbols[name] for name in ("_start", "second", "word")} == {
+    assert {name: image.symbols.address_of(name) for name in ("_start", "second", "word")} == {
         "_start": 0x4008_0000,
         "second": 0x4008_0004,
         "word": 0x4009_0000,
     }
-    assert not [name for name in image.symbols if name.startswith("$")]
+    assert not [name for name in image.symbols.names if name.startswith("$")]
     assert any(s.address == 0x4009_0000 and s.size > len(s.data) for s in image.segments)
     subprocess.run([gcc, "-c", "-o", "a.o", "a.s"], cwd=tmp_path, check=True)
     with pytest.raises(AxError, match=r"is an object file \(.o\); link it to an executable first"):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from axlab.machine.isa.assembler import Assembled
 
 BUILT_IN = ("demo",)
 LOAD_ADDRESS = 0x4008_0000
@@ -17,6 +21,11 @@ def source(name: str) -> str:
 
 def build(name: str) -> bytes:
     """The flat binary of a built-in guest, to be loaded at `LOAD_ADDRESS` and entered at its first byte."""
+    return assembled(name).code
+
+
+def assembled(name: str) -> Assembled:
+    """A built-in guest as its assembler made it: bytes, and where its labels are."""
     from axlab.machine.isa.assembler import assemble
 
-    return assemble(source(name), origin=LOAD_ADDRESS, name=f"{name}.S").code
+    return assemble(source(name), origin=LOAD_ADDRESS, name=f"{name}.S")

@@ -14,6 +14,7 @@ from axlab.shell import (
     commands_run,
     commands_shell,
     commands_show,
+    commands_symbols,
     commands_translate,
 )
 from axlab.shell.declaration import declared
@@ -31,6 +32,7 @@ MODULES = (
     commands_run,
     commands_shell,
     commands_show,
+    commands_symbols,
     commands_translate,
 )
 

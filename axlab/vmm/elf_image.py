@@ -1,4 +1,4 @@
-"""ELF images: segments by physical address, the entry translated, the names for the disassembler."""
+"""ELF images: segments by physical address, the entry translated, the symbols."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from axlab.errors import AxError
 from axlab.units import format_memory_size
 from axlab.vmm.images import FILE_LIMIT, Image, Segment
+from axlab.vmm.symbols import Symbol, Symbols, symbols_of
 
 SEGMENT_LIMIT = 1024
 MACHINES = {
@@ -112,30 +113,27 @@ def physical_entry(entry: int, loads: list[Any], source: str) -> int | None:
     )
 
 
-def symbols(data: bytes) -> dict[str, int]:
-    """Names and addresses of the symbol table; nothing where the table is missing or damaged.
-
-    Read with `struct`: a kernel has 150,000 of them.
-    """
+def symbols(data: bytes) -> Symbols:
+    """The symbol table; nothing where it is missing or damaged. Read with `struct`: a kernel has 150,000."""
     shoff, shentsize, shnum = struct.unpack_from("<Q10xHH", data, 40)
     if shentsize != 64 or shoff + 64 * shnum > len(data):
-        return {}
+        return Symbols()
     sections = [struct.unpack_from("<II8x8xQQI", data, shoff + 64 * i) for i in range(shnum)]
-    found: dict[str, int] = {}
+    found: list[Symbol] = []
     for _, kind, offset, size, link in sections:
         if kind == SHT_SYMTAB and link < shnum and offset + size <= len(data):
             names = sections[link]
-            found.update(named(data[offset : offset + size], data[names[2] : names[2] + names[3]]))
-    return found
+            found += named(data[offset : offset + size], data[names[2] : names[2] + names[3]])
+    return symbols_of(found)
 
 
-def named(table: bytes, names: bytes) -> dict[str, int]:
+def named(table: bytes, names: bytes) -> list[Symbol]:
     """One symbol table: defined names, without the mapping symbols `$x`, `$d` (AAELF64, 5.5.4)."""
-    found = {}
-    for name, info, _, section, value, _ in SYMBOL.iter_unpack(table[: len(table) // SYMBOL.size * SYMBOL.size]):
+    found = []
+    for name, info, _, section, value, size in SYMBOL.iter_unpack(table[: len(table) // SYMBOL.size * SYMBOL.size]):
         if name and section and info & 15 not in (STT_SECTION, STT_FILE):
             end = names.find(b"\0", name, name + 1024)
             text = names[name:end].decode("utf-8", "replace") if end > name else ""
             if text and not text.startswith("$"):
-                found[text] = value
+                found.append(Symbol(text, value, size))
     return found

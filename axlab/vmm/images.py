@@ -14,6 +14,7 @@ from typing import Literal
 
 from axlab.errors import AxError
 from axlab.units import format_memory_size
+from axlab.vmm.symbols import Symbols, labels
 
 FILE_LIMIT = 1 << 30
 """Largest image file in bytes."""
@@ -43,7 +44,7 @@ class Image:
     """A guest image. `entry` is physical, and None where the file does not say (flat, arm64: the load address).
 
     `text_offset` and `size` are the arm64 header's: from a 2 MB boundary to the first byte, and
-    bytes in memory. `symbols` are the ELF file's names with their (virtual) addresses.
+    bytes in memory. `symbols` have the virtual addresses of an ELF file, else offsets from the load address.
     """
 
     kind: Literal["flat", "arm64", "elf"]
@@ -51,7 +52,7 @@ class Image:
     entry: int | None = None
     text_offset: int = 0
     size: int = 0
-    symbols: dict[str, int] = field(default_factory=dict)
+    symbols: Symbols = field(default_factory=Symbols)
 
 
 def load_image(path: str | Path) -> Image:
@@ -68,8 +69,9 @@ def built_in(name: str) -> Image:
     if name not in guests.BUILT_IN:
         known = ", ".join(BUILT_IN + known for known in guests.BUILT_IN)
         raise AxError(f"no guest of that name comes with AxLab; there is {known}", source=BUILT_IN + name)
-    data = guests.build(name)
-    return Image("flat", (Segment(0, data, len(data)),), size=len(data))
+    built = guests.assembled(name)
+    names = labels(built.symbols).moved(-built.origin)
+    return Image("flat", (Segment(0, built.code, len(built.code)),), size=len(built.code), symbols=names)
 
 
 def read_file(path: Path, limit: int = FILE_LIMIT) -> bytes:

@@ -17,6 +17,7 @@ from axlab.vmm import config_schema as schema
 from axlab.vmm.config import ConfigError, Finding, MemoryRegion, VmConfig
 from axlab.vmm.guest_tree import build_tree, patch_tree
 from axlab.vmm.images import Image, load_image, read_file
+from axlab.vmm.symbols import Symbols
 
 TREE_ROOM = 2 << 20
 """A generated tree lies this far below the end of RAM (Linux maps 2 MB for it)."""
@@ -43,14 +44,14 @@ class Piece:
 class LoadPlan:
     """The start state of a guest: copy `pieces`, enter at `entry` with `dtb` in x0.
 
-    `symbols` are the image's names (addresses as linked); `kernel` is where the image's first byte is.
+    `symbols` are the image's names (an ELF file's as linked); `kernel` is where the image's first byte is.
     """
 
     pieces: tuple[Piece, ...]
     entry: int
     dtb: int
     kernel: int
-    symbols: dict[str, int] = field(default_factory=dict)
+    symbols: Symbols = field(default_factory=Symbols)
 
 
 class Planner:
@@ -122,7 +123,9 @@ def plan(config: VmConfig, board: Iterable[Region] = BOARD) -> LoadPlan:
     dtb = place_tree_and_ramdisk(planner, entry, tuple(board))
     if planner.problems:
         raise ConfigError(planner.problems)
-    return LoadPlan(tuple(planner.pieces), entry, dtb, kernel, image.symbols if image else {})
+    assert image is not None
+    symbols = image.symbols if image.kind == "elf" else image.symbols.moved(kernel)
+    return LoadPlan(tuple(planner.pieces), entry, dtb, kernel, symbols)
 
 
 def problems(config: VmConfig, board: Iterable[Region] = BOARD) -> list[Finding]:

@@ -14,6 +14,7 @@ from axlab.vmm.config_schema import MAP_RESERVED
 from axlab.vmm.consoles import Console
 from axlab.vmm.lifecycle import StopReason, VmStatus
 from axlab.vmm.stage2 import WRITE, Stage2
+from axlab.vmm.symbols import Symbols
 from axlab.vmm.vcpu import Vcpu
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Vm:
 
     `stopping_for` is why it leaves Running. `grace` is not 0 while the guest was asked, by its power
     button, to power itself off, and still may (the timeline's event that ends this). Times are virtual ns.
+    `symbols` are the names of its guest's code: its image's, and what a person added.
     """
 
     config: VmConfig
@@ -90,6 +92,10 @@ class Vm:
     suspended_at: int = 0
     stopping_for: StopReason | None = None
     grace: int = 0
+    symbols: Symbols = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.symbols = self.plan.symbols
 
     @property
     def id(self) -> int:

@@ -78,7 +78,7 @@ class Lab:
             boot_delay=_switch("boot_delay", boot_delay),
             folder=self.folder,
         )
-        self.trace.follow(self.hypervisor.vms, self.events)
+        self.trace.follow(self.hypervisor, self.events)
         self.progress: Callable[[Hypervisor], Progress] | None = None  # set by who shows how long runs go
 
     @classmethod
@@ -106,7 +106,7 @@ class Lab:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.trace.follow(self.hypervisor.vms, self.events)
+        self.trace.follow(self.hypervisor, self.events)
 
     def _private_folder(self) -> Path:
         path = tempfile.mkdtemp(prefix="axlab-")

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
+from typing import Any
 
 from axlab import events
+from axlab.trace.spans import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ KINDS: dict[str, type[events.Event]] = {
 }
 EXECUTED: dict[str, type[events.Event]] = {"blocks": Block, "instructions": Instruction}
 ROWS = KINDS | EXECUTED
+# The views: what is found out from those rows.
+VIEWS: dict[str, type[Any]] = {"timeline": Span}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Form:
 
 FORMS = {
     "time": Form("q", "int64"),  # beside it a Timedelta
+    "moment": Form("q", "Int64"),  # -1, it never was, is shown as <NA>; beside it a Timedelta
     "count": Form("q", "Int64"),
     "id": Form("i", "Int32"),  # -1, there is none, is shown as <NA>
     "word": Form("Q", "UInt64"),  # a 64-bit register or address
@@ -94,6 +99,9 @@ DESCRIBED = {column.name: column for column in (
     Column("address",   "word",  "address", "guest physical address of an access, or encoding of a system register"),
     Column("width",     "count", "bytes",   "width of an access"),
     Column("value",     "word",  "",        "value read or written, hypercall number, or INTID"),
+    Column("begin",     "time",  "ns",      "virtual time at which it began"),
+    Column("end",       "time",  "ns",      "virtual time at which it ended; what still goes on: now"),
+    Column("state",     "name",  "",        "scheduling state: Ready, Running or Blocked"),
     Column("old",       "name",  "",        "state before"),
     Column("new",       "name",  "",        "state after"),
     Column("intid",     "count", "",        "interrupt: SGI 0-15, PPI 16-31, SPI 32 and more"),
@@ -130,8 +138,8 @@ def kind_of(event_type: type[events.Event]) -> str:
     return KIND_OF.get(event_type) or re.sub(r"(?<!^)(?=[A-Z])", "_", event_type.__name__).lower()
 
 
-def columns_of(event_type: type[events.Event]) -> tuple[Column, ...]:
-    """The columns of an event type, in the order of its fields."""
+def columns_of(event_type: type[Any]) -> tuple[Column, ...]:
+    """The columns of an event type, or of the rows of a view, in the order of its fields."""
     return tuple(
         DESCRIBED.get(field.name) or Column(field.name, FORM_OF_TYPE.get(str(field.type), "text"), "", "")
         for field in fields(event_type)
@@ -140,4 +148,4 @@ def columns_of(event_type: type[events.Event]) -> tuple[Column, ...]:
 
 def document() -> list[tuple[str, Column]]:
     """(kind, column) of everything that a trace holds: what the reference page prints."""
-    return [(kind, column) for kind, event_type in ROWS.items() for column in columns_of(event_type)]
+    return [(kind, column) for kind, event_type in (ROWS | VIEWS).items() for column in columns_of(event_type)]

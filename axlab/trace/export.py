@@ -92,9 +92,7 @@ def records(recorder: Recorder, kind: str | None) -> Iterator[dict[str, Any]]:
             yield {column.name: _plain(value) for column, value in zip(table.columns, row, strict=True)}
         return
     for name, table, row in recorder.rows():
-        yield {"kind": name} | {
-            column.name: _plain(value) for column, value in zip(table.columns, row, strict=True)
-        }
+        yield {"kind": name} | {column.name: _plain(value) for column, value in zip(table.columns, row, strict=True)}
 
 
 def _plain(value: Any) -> Any:
@@ -109,10 +107,12 @@ def write_csv(recorder: Recorder, path: Path, kind: str | None) -> None:
         writer = csv.DictWriter(file, columns_of_file(recorder, kind), lineterminator="\n")
         writer.writeheader()
         for record in records(recorder, kind):
-            writer.writerow({
-                name: " ".join(map(str, value)) if isinstance(value, list) else value
-                for name, value in record.items()
-            })
+            writer.writerow(
+                {
+                    name: " ".join(map(str, value)) if isinstance(value, list) else value
+                    for name, value in record.items()
+                }
+            )
 
 
 def write_json_lines(recorder: Recorder, path: Path, kind: str | None) -> None:

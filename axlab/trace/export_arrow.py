@@ -65,10 +65,12 @@ def _serials(recorder: Recorder) -> Any:
 def _table(table: Table) -> Any:
     import pyarrow
 
-    return pyarrow.table({
-        column.name: _array(store, column.form)
-        for column, store in zip(table.columns, table.stored().values(), strict=True)
-    })
+    return pyarrow.table(
+        {
+            column.name: _array(store, column.form)
+            for column, store in zip(table.columns, table.stored().values(), strict=True)
+        }
+    )
 
 
 def _array(store: Store, form: str) -> Any:

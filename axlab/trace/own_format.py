@@ -1,8 +1,8 @@
 """AxLab's own file of a trace: a line that names the format, a line of JSON, and the columns as they are in memory.
 
-    AXLAB TRACE 1
-    {"events": 1234, "dropped": 0, "tables": [{"kind": "exits", "columns": [...]}, ...], "executed": [...]}
-    the bytes of every array, little endian, in the order in which the second line names them
+AXLAB TRACE 1
+{"events": 1234, "dropped": 0, "tables": [{"kind": "exits", "columns": [...]}, ...], "executed": [...]}
+the bytes of every array, little endian, in the order in which the second line names them
 """
 
 from __future__ import annotations

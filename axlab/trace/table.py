@@ -8,16 +8,15 @@ from itertools import accumulate, chain
 from operator import attrgetter
 from typing import Any
 
-from axlab.events import Event
 from axlab.trace.columns import FORMS, KINDS, Column, columns_of
 
 WORD = (1 << 64) - 1
 
 
-Getter = Callable[[Event], tuple[Any, ...]]
+Getter = Callable[[Any], tuple[Any, ...]]
 
 
-def _getter(event_type: type[Event]) -> Getter:
+def _getter(event_type: type[Any]) -> Getter:
     names = [column.name for column in columns_of(event_type)]
     get = attrgetter(*names)
     return get if len(names) > 1 else lambda event: (get(event),)
@@ -26,7 +25,7 @@ def _getter(event_type: type[Event]) -> Getter:
 GETTERS = {event_type: _getter(event_type) for event_type in KINDS.values()}
 
 
-def values_of(event_type: type[Event]) -> Getter:
+def values_of(event_type: type[Any]) -> Getter:
     """A function that gives the fields of an event of this type, as a tuple."""
     return GETTERS.get(event_type) or _getter(event_type)
 
@@ -107,15 +106,15 @@ class Lists:
 
 Store = Numbers | Names | Lists
 STORES: dict[str, type[Numbers | Names | Lists]] = {
-    "time": Numbers, "count": Numbers, "id": Numbers, "word": Numbers, "flag": Numbers,
+    "time": Numbers, "moment": Numbers, "count": Numbers, "id": Numbers, "word": Numbers, "flag": Numbers,
     "name": Names, "text": Names, "bytes": Lists, "words": Lists,
 }  # fmt: skip
 
 
 class Table:
-    """The rows of one kind of event."""
+    """The rows of one kind of event, or of a view."""
 
-    def __init__(self, event_type: type[Event]) -> None:
+    def __init__(self, event_type: type[Any]) -> None:
         self.event_type = event_type
         self.columns: tuple[Column, ...] = columns_of(event_type)
         self.stores: dict[str, Store] = {
@@ -123,7 +122,7 @@ class Table:
         }
 
     def __len__(self) -> int:
-        return len(self.stores["time"])
+        return len(next(iter(self.stores.values())))
 
     def stored(self) -> dict[str, Store]:
         """The columns with all their values."""
@@ -131,6 +130,8 @@ class Table:
 
     def extend(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Add rows, each a tuple of values in the order of the columns."""
+        if not rows:
+            return
         for store, values in zip(self.stores.values(), zip(*rows, strict=True), strict=True):
             store.extend(values)
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from axlab.errors import AxError, nearest
-from axlab.events import Event, Observers, VmState
+from axlab.events import Event, Observers, VcpuState, VmState
 from axlab.trace.columns import EXECUTED, Column
 from axlab.trace.recorder import LEVELS as EVENT_LEVELS
 from axlab.trace.recorder import Recorder
+from axlab.trace.spans import Span, spans_of
 
 if TYPE_CHECKING:
     import pandas
@@ -31,24 +32,24 @@ class Trace:
     def __init__(self, level: str = "events", limit: int | None = None) -> None:
         self.recorder = Recorder(level, limit)
         self.level = level
-        self._vms: Any = None
+        self._hypervisor: Any = None
         self._events: Observers | None = None
 
-    def follow(self, vms: Any, events: Observers) -> None:
-        """The VMs (a `VmList`) whose instructions can be recorded, and the hub that tells of new ones.
+    def follow(self, hypervisor: Any, events: Observers) -> None:
+        """The hypervisor whose VMs' instructions can be recorded, and the hub that tells of new ones.
 
         A copy of a lab calls this, too: recordings that went on go on in the copy.
         """
-        self._vms = vms
+        self._hypervisor = hypervisor
         self._events = events
         for recording in self.recorder.executed.recordings:
-            vm = vms.get(recording.vm)
+            vm = hypervisor.vms.get(recording.vm)
             if recording.goes_on and vm is not None:
                 vm.vcpus[recording.vcpu].cpu.record(recording.trace)
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy of a trace alone belongs to no lab."""
-        return self.__dict__ | {"_vms": None, "_events": None}
+        return self.__dict__ | {"_hypervisor": None, "_events": None}
 
     def record(self, level: str, vm: Any = None) -> None:
         """What is recorded from now on. Raises `AxError`.
@@ -59,10 +60,10 @@ class Trace:
         """
         if level not in LEVELS:
             raise AxError(f"{level!r} is no level of recording{nearest(level, list(LEVELS))} ({', '.join(LEVELS)})")
-        if level in EXECUTED and self._vms is None:
+        if level in EXECUTED and self._hypervisor is None:
             raise AxError("this trace was loaded from a file or belongs to no lab: there is nobody to record")
         if vm is not None:
-            self._record([self._vms.find(vm) if isinstance(vm, int | str) else vm], level)
+            self._record([self._hypervisor.vms.find(vm) if isinstance(vm, int | str) else vm], level)
             return
         self.recorder.level = level if level in EVENT_LEVELS else EVENT_LEVELS[-1]
         self.level = level
@@ -70,7 +71,7 @@ class Trace:
             self._events.remove(self)
             if level in EXECUTED:
                 self._events.add(self)
-            self._record(self._vms, level)
+            self._record(self._hypervisor.vms, level)
 
     def _record(self, vms: Iterable[Any], level: str) -> None:
         """Record the vCPUs of these VMs, or end it; one that is recorded already goes on."""
@@ -89,7 +90,7 @@ class Trace:
     def __call__(self, event: Event) -> None:
         """As an observer: a VM that is new is recorded from its first instruction on."""
         if isinstance(event, VmState) and event.new == "Loaded":
-            self._record([self._vms.find(event.vm)], self.level)
+            self._record([self._hypervisor.vms.find(event.vm)], self.level)
 
     def __len__(self) -> int:
         """How many events are kept."""
@@ -110,6 +111,28 @@ class Trace:
     def exits(self, vm: int | None = None) -> pandas.DataFrame:
         """Every exit from a guest: when, where, why, and what it cost."""
         return self.frame("exits", vm)
+
+    def spans(self, vm: int | None = None) -> list[Span]:
+        """From when to when vCPUs (of one VM) were in which state, and on which physical CPU. Needs no pandas."""
+        changes = [VcpuState(*row) for row in self.recorder.table("vcpu_states").rows()]
+        chosen = [change for change in changes if vm in (None, change.vm)]
+        return spans_of(chosen, self._now(), since=self._since())
+
+    def timeline(self, vm: int | None = None) -> pandas.DataFrame:
+        """The spans of vCPUs as a typed DataFrame: vm, vcpu, pcpu, state, begin, end, reason."""
+        from axlab.trace.frames import frame_of_rows
+
+        return frame_of_rows(Span, self.spans(vm))
+
+    def _now(self) -> int:
+        """The end of what is recorded: the lab's time; of a trace that belongs to none, that of its last event."""
+        if self._hypervisor is not None:
+            return int(self._hypervisor.now)
+        return max((row[0] for _, _, row in self.recorder.rows()), default=0)
+
+    def _since(self) -> int:
+        """The beginning of what is recorded: 0, or where events were dropped, the time of the first that is left."""
+        return min((row[0] for _, _, row in self.recorder.rows()), default=0) if self.recorder.dropped else 0
 
     def summary(self, vm: int | None = None) -> ExitSummary:
         """Exits by reason: how many, and how long the hypervisor took. Needs no pandas."""

@@ -18,8 +18,8 @@ EXPORTS = {
     "VmConfig": "axlab.vmm.config",
     "assemble": "axlab.machine.isa.assembler",
     "disassemble": "axlab.machine.isa.disassembler",
-    "load_ipython_extension": "axlab.notebook.magics",
-    "unload_ipython_extension": "axlab.notebook.magics",
+    "load_ipython_extension": "axlab.extension",
+    "unload_ipython_extension": "axlab.extension",
 }
 
 __all__ = ["__version__", *EXPORTS]

@@ -36,9 +36,11 @@ MAY_IMPORT |= {
     "demo": ALL | {"lab"},
     "run": ALL | {"lab"},
     "bench": ALL | {"lab"},
-    "cli": ALL | {"lab", "demo", "run", "bench"},
+    "cli": ALL | {"lab", "demo", "run", "bench", "course"},
     "__main__": {"cli"},
     "notebook": ALL | {"lab"},
+    "course": ALL | {"lab", "notebook"},
+    "extension": {"notebook", "course"},
 }
 
 # library -> the modules (or layers) that may import it; all but lark only inside functions
@@ -52,13 +54,15 @@ MAY_USE = {
     "matplotlib": {"notebook", "trace/figures"},
     "pyarrow": {"trace/export_arrow"},
     "unicorn": {"bench"},  # measured beside AxLab where it is installed
-    "IPython": {"notebook"},
+    "IPython": {"notebook", "course/magics"},
     "traitlets": {"notebook"},
     "ipywidgets": {"notebook"},
     "anywidget": {"notebook"},
+    "nbformat": {"course/build"},
+    "nbclient": {"course/build"},
 }
 # These do nothing without their library, and are themselves imported only when it is needed.
-BUILT_ON_A_LIBRARY = {"shell/terminal", "trace/executed_columns"}
+BUILT_ON_A_LIBRARY = {"shell/terminal", "trace/executed_columns", "course/magics"}
 MODULES = sorted(path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py"))
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from axlab.shell.progress import Progress
+    from axlab.shell.running import Watcher
     from axlab.shell.shell import Shell
 
 RAM_GRANULE = 1 << 20
@@ -80,6 +81,7 @@ class Lab:
         )
         self.trace.follow(self.hypervisor, self.events)
         self.progress: Callable[[Hypervisor], Progress] | None = None  # set by who shows how long runs go
+        self.watchers: list[Watcher] = []  # live views, which look at the machine between slices
 
     @classmethod
     def open(cls, folder: str | Path) -> Lab:
@@ -101,8 +103,8 @@ class Lab:
             raise AxError(error.message, source=str(path)) from None
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy shows no progress: what does belongs to one terminal or cell."""
-        return self.__dict__ | {"progress": None}
+        """A copy shows no progress and is not watched: who does that belongs to one terminal or notebook."""
+        return self.__dict__ | {"progress": None, "watchers": []}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -23,8 +23,8 @@ from axlab.lab import Lab
 from axlab.machine.memory_map import MAX_CPUS
 from axlab.shell.commands_create import configuration
 from axlab.shell.expect import Script, read_steps
-from axlab.shell.progress import Progress, StatusLine, has_status_line, on_status_line
-from axlab.shell.running import GONE, advance, progress_of
+from axlab.shell.progress import StatusLine, has_status_line, on_status_line
+from axlab.shell.running import GONE, Watcher, advance, progress_of
 from axlab.shell.statuses import DONE, FAILED, INTERRUPTED
 from axlab.shell.stream import Output
 from axlab.trace.export import check as check_trace
@@ -80,7 +80,7 @@ def drive(
     output: Output,
     limit: int | None,
     max_instructions: int | None,
-    progress: Progress | None = None,
+    progress: Watcher | None = None,
 ) -> Ended:
     """Run until the script is done, every VM has ended, or a limit."""
     hypervisor = lab.hypervisor

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from axlab.errors import AxError
+from axlab.notebook.figures import FIGURES, show
 from axlab.shell.results import HelpResult
 
 if TYPE_CHECKING:
@@ -91,25 +92,10 @@ def use(magics: AxLabMagics, words: list[str]) -> Any:
     return lab
 
 
-def draw_map(magics: AxLabMagics, words: list[str]) -> Any:
-    """The memory map of a VM."""
-    from axlab.notebook.memory_map import memory_map
-
-    return memory_map(magics.lab, _vm(magics, words, "map"))
-
-
-def draw_exits(magics: AxLabMagics, words: list[str]) -> Any:
-    """A bar chart of exits by reason, of one VM or of all."""
-    from axlab.notebook.exit_chart import exit_chart
-
-    vm = _vm(magics, words, "exits").id if words else None
-    return exit_chart(magics.lab.trace.summary(vm), "all VMs" if vm is None else f"VM[{vm}]")
-
-
-def _vm(magics: AxLabMagics, words: list[str], command: str) -> Any:
-    if len(words) != 1:
-        raise AxError(f"%axlab {command} takes one VM: {COMMANDS[command].usage}")
-    return magics.lab.vm(int(words[0]) if words[0].isdecimal() else words[0])
+def drawing(name: str) -> LabCommand:
+    """The command that draws a figure, or with `--live` shows it live."""
+    figure = FIGURES[name]
+    return LabCommand(figure.usage, figure.summary, lambda magics, words: show(magics.lab, name, words))
 
 
 def _none(words: list[str], command: str) -> None:
@@ -121,7 +107,6 @@ COMMANDS = {
     "new": LabCommand("new [KEY=VALUE...]", "a new lab, such as: new cpus=2 ram=4G", new),
     "reset": LabCommand("reset", "a new lab with the same settings", reset),
     "use": LabCommand("use NAME", "command the lab of a variable", use),
-    "map": LabCommand("map VM", "draw the memory map of a VM", draw_map),
-    "exits": LabCommand("exits [VM]", "draw the exits by reason", draw_exits),
+    **{name: drawing(name) for name in FIGURES},
     "help": LabCommand("help [COMMAND]", "this, or what a command does", lambda magics, _: help_text(magics)),
 }

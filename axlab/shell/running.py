@@ -11,13 +11,11 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from axlab.units import TIME_UNITS
-
-if TYPE_CHECKING:
-    from axlab.shell.progress import Progress
 
 MS = TIME_UNITS["ms"]
 DEFAULT_LIMIT = TIME_UNITS["s"]  # of a foreground run in the shell and in notebooks
@@ -76,12 +74,30 @@ class Undisturbed(Interruptible):
         self.requested = True
 
 
+class Watcher(Protocol):
+    """Somebody who looks at the machine while it runs. `look` is called often, and must be quick to do nothing."""
+
+    def look(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Onlookers:
+    """All who look at a run in the foreground."""
+
+    watchers: tuple[Watcher, ...]
+
+    def look(self) -> None:
+        """Between two slices."""
+        for watcher in self.watchers:
+            watcher.look()
+
+
 @contextmanager
-def progress_of(lab: Any) -> Iterator[Progress | None]:
-    """The display of a run in the foreground, where the edge has given the lab one."""
+def progress_of(lab: Any) -> Iterator[Onlookers]:
+    """Who looks at a run in the foreground, where the edge has set them: its progress, and the lab's watchers."""
     progress = None if lab.progress is None else lab.progress(lab.hypervisor)
     try:
-        yield progress
+        yield Onlookers((*lab.watchers, *([progress] if progress is not None else [])))
     finally:
         if progress is not None:
             progress.close()
@@ -92,7 +108,7 @@ def advance(
     ns: int | None = None,
     stop: Callable[[], bool] | None = None,
     max_instructions: int | None = None,
-    progress: Progress | None = None,
+    progress: Watcher | None = None,
 ) -> str:
     """Run the machine for `ns` of virtual time. Returns why it ended: time, stop, idle, instructions, interrupted."""
     with Interruptible() as interrupt:

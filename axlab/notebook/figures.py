@@ -1,0 +1,70 @@
+"""The pictures that `%axlab` draws by name, each from a scene: still, or live with `--live`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from axlab.errors import AxError
+from axlab.notebook.picture import Picture
+
+LIVE = "--live"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A picture: how it is asked for, what it shows, and its scene, made of a lab and the words of the command."""
+
+    usage: str
+    summary: str
+    scene: Callable[[Any, list[str]], Any]
+
+
+def show(lab: Any, name: str, words: list[str]) -> Any:
+    """Draw a figure of a lab; with the word `--live`, its live view. Raises AxError."""
+    scene = FIGURES[name].scene(lab, [word for word in words if word != LIVE])
+    if isinstance(scene, Picture) or LIVE not in words:
+        return scene if isinstance(scene, Picture) else scene.picture()
+    return live(scene)
+
+
+def live(scene: Any) -> Any:
+    """The live view of a scene: `live(StateMachine(lab, 0))`. Raises AxError where anywidget is missing."""
+    try:
+        from axlab.notebook.widgets import LiveView
+    except ImportError as error:
+        raise AxError(f"a live view needs anywidget: python -m pip install anywidget ({error})") from None
+    return LiveView(scene)
+
+
+def _vm(lab: Any, words: list[str], name: str) -> Any:
+    if len(words) != 1:
+        raise AxError(f"%axlab {name} takes one VM: {FIGURES[name].usage}")
+    return lab.vm(int(words[0]) if words[0].isdecimal() else words[0])
+
+
+def _states(lab: Any, words: list[str]) -> Any:
+    from axlab.notebook.state_machine import StateMachine
+
+    return StateMachine(lab, _vm(lab, words, "states").id)
+
+
+def _map(lab: Any, words: list[str]) -> Any:
+    from axlab.notebook.memory_map import memory_map
+
+    return memory_map(lab, _vm(lab, words, "map"))
+
+
+def _exits(lab: Any, words: list[str]) -> Any:
+    from axlab.notebook.exit_chart import exit_chart
+
+    vm = _vm(lab, words, "exits").id if words else None
+    return exit_chart(lab.trace.summary(vm), "all VMs" if vm is None else f"VM[{vm}]")
+
+
+FIGURES = {
+    "states": Figure("states VM [--live]", "draw the life cycle of a VM; live: command it", _states),
+    "map": Figure("map VM", "draw the memory map of a VM", _map),
+    "exits": Figure("exits [VM]", "draw the exits by reason", _exits),
+}

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from axlab.machine import data_access, exceptions, exclusives, stepper, system_registers
+from axlab.machine import data_access, exceptions, exclusives, stepper, stops, system_registers
+from axlab.machine.access_trace import AccessTrace
 from axlab.machine.bus import Bus
 from axlab.machine.exclusives import Monitor
 from axlab.machine.features import Features
@@ -18,6 +19,7 @@ from axlab.machine.instruction_trace import InstructionTrace
 from axlab.machine.isa.bits import M32, M64
 from axlab.machine.isa.condition_codes import HOLDS
 from axlab.machine.memory import Memory
+from axlab.machine.stops import Hit, Watch
 from axlab.machine.timer import GenericTimer
 from axlab.machine.tlb import INDEX, Tlb, Views
 from axlab.machine.translator import runner
@@ -45,10 +47,11 @@ MAX_REGIMES = 16
 STATE = (
     "memory", "bus", "index", "features", "x", "v", "pc", "sp_el0", "sp_el1", "el", "sp_sel", "nzcv", "daif", "il",
     "ss", "sys", "executed", "ns_per_instruction", "entry_time", "entry_executed", "slice_end", "attention",
-    "active_ppis", "event", "peers", "monitor", "timer", "gic", "translates",
+    "active_ppis", "event", "peers", "monitor", "timer", "gic", "translates", "breakpoints", "watches", "hit", "passed",
 )  # fmt: skip
 CACHES = (
     "next_pc", "decoded", "tlbs", "tlb", "regime", "readers", "writers", "code", "stage2_pages", "translated", "trace",
+    "accesses", "watched",
 )  # fmt: skip
 
 
@@ -62,6 +65,8 @@ class Cpu:
     interrupts that were reported by `run` and are still active. `peers` are the CPUs that share this one's
     TLB maintenance and events, itself included; `monitor` the exclusive accesses (see `connect`).
     `translates`: run translated blocks, not one instruction after the other; the results are the same.
+    `breakpoints` and `watches` make `run` return None early with `hit` set (see `stops`); `passed` are pc and
+    `executed` of the breakpoint that was hit last.
     """
 
     __slots__ = (*STATE, *CACHES, "__weakref__")
@@ -101,6 +106,10 @@ class Cpu:
         self.timer = GenericTimer(self.sys)
         self.gic = VirtualInterface(features.gic_version)
         self.translates = True
+        self.breakpoints: frozenset[int] = frozenset()
+        self.watches: tuple[Watch, ...] = ()
+        self.hit: Hit | None = None
+        self.passed = (0, -1)
         self.drop_caches()
         self.reset(0)
 
@@ -143,13 +152,19 @@ class Cpu:
         self.regime: tuple[int, ...] = ()
         self.translated: Translated | None = None
         self.trace: InstructionTrace | None = None
+        self.accesses: AccessTrace | None = None
+        self.watched = {access: stops.watched_pages(self.watches, access) for access in "rw"}
         self.memory.users.add(self)
 
     # Running and time
 
     def run(self, instructions: int) -> Trap | None:
-        """Execute until something goes to EL2 (the Trap says what), or that many instructions are done (None)."""
-        return stepper.run(self, instructions, runner.execute if self.translates else runner.step)
+        """Execute until something goes to EL2 (the Trap says what), or that many instructions are done (None).
+
+        None also where a breakpoint or a watch was hit, which `hit` says, until the next `run`.
+        """
+        translates = self.translates and self.accesses is None
+        return stepper.run(self, instructions, runner.execute if translates else runner.step)
 
     def enter(self, time: int) -> None:
         """It is `time` ns of virtual time now: from here on every instruction costs `ns_per_instruction`."""
@@ -162,6 +177,11 @@ class Cpu:
     def now(self) -> int:
         """Virtual time in ns."""
         return self.entry_time + (self.executed - self.entry_executed) * self.ns_per_instruction
+
+    @property
+    def is_observed(self) -> bool:
+        """Whether somebody wants to know of loads and stores."""
+        return self.accesses is not None or bool(self.watches)
 
     def end_slice(self) -> None:
         """Make `run` return None after the current instruction."""
@@ -176,6 +196,27 @@ class Cpu:
         self.translated = None
         for tlb in self.tlbs.values():
             tlb.targets.clear()
+
+    def record_accesses(self, accesses: AccessTrace | None) -> None:
+        """Add every load and store from now on to `accesses`, or stop recording."""
+        self.accesses = accesses
+        self.flush_tlb()
+
+    def stop_at(self, breakpoints: frozenset[int], watches: tuple[Watch, ...]) -> None:
+        """Stop before the instructions at these addresses, and behind accesses that are watched for, and nowhere else.
+
+        Only code of pages where breakpoints come or go is translated anew.
+        """
+        changed = self.breakpoints ^ breakpoints
+        self.breakpoints = breakpoints
+        if changed and self.translated is not None:
+            self.translated.forget_pages({address >> 12 for address in changed})
+            for tlb in self.tlbs.values():
+                tlb.targets.clear()
+        if watches != self.watches:
+            self.watches = watches
+            self.watched = {access: stops.watched_pages(watches, access) for access in "rw"}
+            self.flush_tlb()
 
     # Translation regimes
 

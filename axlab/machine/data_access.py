@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from axlab.machine import mmu
+from axlab.machine import mmu, stops
 from axlab.machine.bus import Access, NothingThere
 from axlab.machine.exceptions import GuestException, alignment_fault, external_abort, translation_abort
 from axlab.machine.isa.bits import M64
@@ -51,8 +51,15 @@ def check_alignment(cpu: Cpu, address: int, size: int, access: str, page: Transl
 
 
 def load(cpu: Cpu, address: int, size: int, el: int) -> int:
-    """Read `size` bytes (1, 2, 4, 8 or 16), little-endian, as EL `el`."""
-    address &= M64
+    """Read `size` bytes (1, 2, 4, 8 or 16), little-endian, as EL `el`; who watches is told."""
+    value = read(cpu, address & M64, size, el)
+    if cpu.is_observed:
+        stops.loaded(cpu, address & M64, size, value)
+    return value
+
+
+def read(cpu: Cpu, address: int, size: int, el: int) -> int:
+    """A load, of which nobody is told."""
     page = translate(cpu, address, "r", el)
     check_alignment(cpu, address, size, "r", page)
     offset = address & PAGE_MASK
@@ -62,7 +69,7 @@ def load(cpu: Cpu, address: int, size: int, el: int) -> int:
     if not cpu.memory.contains(page.pa, PAGE_MASK + 1):
         return read_device(cpu, address, physical, size)
     memory = cpu.memory.page(physical >> 12)
-    if el == cpu.el and address >> 12 not in cpu.readers[1]:
+    if el == cpu.el and address >> 12 not in cpu.readers[1] and stops.may_be_viewed(cpu, address, "r"):
         cpu.tlb.add_reader(address >> 12, memory)
     return int.from_bytes(memory[offset : offset + size], "little")
 
@@ -74,13 +81,23 @@ def load_across(cpu: Cpu, address: int, size: int, el: int) -> int:
     check_alignment(cpu, address, size, "r", translate(cpu, following, "r", el))
     value = 0
     for index in range(size):
-        value |= load(cpu, address + index, 1, el) << 8 * index
+        value |= read(cpu, address + index & M64, 1, el) << 8 * index
     return value
 
 
 def store(cpu: Cpu, address: int, size: int, value: int, el: int) -> None:
-    """Write the low `size` bytes (1, 2, 4, 8 or 16) of `value`, little-endian, as EL `el`."""
+    """Write the low `size` bytes (1, 2, 4, 8 or 16) of `value`, little-endian, as EL `el`; who watches is told."""
     address &= M64
+    if not cpu.is_observed:
+        write(cpu, address, size, value, el)
+        return
+    was = stops.before_store(cpu, address, size, el)
+    write(cpu, address, size, value, el)
+    stops.stored(cpu, address, size, value, was)
+
+
+def write(cpu: Cpu, address: int, size: int, value: int, el: int) -> None:
+    """A store, of which nobody is told."""
     page = translate(cpu, address, "w", el)
     check_alignment(cpu, address, size, "w", page)
     offset = address & PAGE_MASK
@@ -96,7 +113,7 @@ def store(cpu: Cpu, address: int, size: int, value: int, el: int) -> None:
     frame = physical >> 12
     if frame in cpu.memory.watched:
         cpu.memory.stored(frame, offset, size)
-    elif el == cpu.el and frame not in cpu.monitor.watched(cpu):
+    elif el == cpu.el and frame not in cpu.monitor.watched(cpu) and stops.may_be_viewed(cpu, address, "w"):
         cpu.tlb.add_writer(address >> 12, frame, memory)
     return None
 
@@ -107,7 +124,7 @@ def store_across(cpu: Cpu, address: int, size: int, value: int, el: int) -> None
     following = address + low & M64
     check_alignment(cpu, address, size, "w", translate(cpu, following, "w", el))
     for index in range(size):
-        store(cpu, address + index, 1, value >> 8 * index, el)
+        write(cpu, address + index & M64, 1, value >> 8 * index, el)
 
 
 def store_pair(cpu: Cpu, address: int, size: int, first: int, second: int) -> None:

@@ -68,7 +68,10 @@ def store_exclusive(cpu: Cpu, address: int, size: int, value: int) -> int:
         raise alignment_fault(cpu, address, "w")
     physical = data_access.physical_address(cpu, address, "w")
     held = cpu.monitor.reservations.pop(cpu, None)
-    if held is None or held.address != physical or held.size != size or cpu.load(address, size) != held.value:
+    if held is None or held.address != physical or held.size != size:
+        return 1
+    compared = data_access.read(cpu, address, size, cpu.el) if cpu.is_observed else cpu.load(address, size)
+    if compared != held.value:
         return 1
     cpu.store(address, size, value)
     return 0

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from axlab.machine import data_access
+from axlab.machine import data_access, stops
 from axlab.machine.exceptions import FIQ, IRQ, GuestException, deliver, take_exception_to_el1, undefined
 from axlab.machine.isa.bits import M64
 from axlab.machine.isa.semantics import LSE, SEMANTICS
@@ -34,11 +34,12 @@ def run(cpu: Cpu, instructions: int, execute: Callable[[Cpu, int], Trap | None])
     `execute` is this module's, or the translator's, which does the same faster.
     """
     cpu.slice_end = cpu.executed + instructions
+    cpu.hit = None
     cpu.select_regime()
     trap = None
-    while trap is None and cpu.executed < cpu.slice_end:
+    while trap is None and cpu.executed < cpu.slice_end and cpu.hit is None:
         trap = look_for_interrupts(cpu)
-        if trap is None:
+        if trap is None and not (cpu.breakpoints and stops.reached(cpu)):
             trap = execute(cpu, next_stop(cpu))
     cpu.pc &= M64
     return trap
@@ -109,6 +110,7 @@ def execute(cpu: Cpu, stop: int, straight: bool = False) -> Trap | None:
             if cpu.attention or straight and cpu.next_pc != pc + 4:
                 break
     except GuestException as exception:
+        stops.refused(cpu)
         cpu.executed += 1
         return deliver(cpu, exception)
     return None

@@ -29,6 +29,7 @@ from axlab.vmm.ownership import Ownership
 from axlab.vmm.phases import PHASES
 from axlab.vmm.physical_cpus import PhysicalCpu, PhysicalCpus, kick
 from axlab.vmm.scheduler import Scheduler, make_scheduler
+from axlab.vmm.stops import Stops
 from axlab.vmm.vcpu import VcpuStatus
 from axlab.vmm.vm import Vm
 from axlab.vmm.vm_list import VmList
@@ -79,6 +80,7 @@ class Hypervisor:
         self.channels = Channels(board.memory, self.host_memory)
         self.ownership = Ownership()
         self.monitor = Monitor()
+        self.stops = Stops()
 
     # Commands. They take no virtual time.
 
@@ -149,6 +151,7 @@ class Hypervisor:
         if vm.on_vcpus:
             raise Refused(f"{vm.label} still has {len(vm.on_vcpus)} VCpu task(s)")
         self.vms.remove(vm.id)
+        self.stops.forget_vm(self, vm.id)
         self.log("info", f"{vm.label} removed from global list", vm)
         building.free(self, vm.memory_regions, vm.stage2)
         if keep_data:
@@ -241,9 +244,11 @@ class Hypervisor:
         """Let virtual time pass. Returns why it ended.
 
         "time": it is `until`. "stop": `stop()` was true, which is asked between slices and exits.
+        "break": a stop point was hit, which `stops.stopped` says.
         "instructions": so many were executed. "idle": nothing can happen any more; time stays where it is.
         """
         self.budget = max_instructions
+        self.stops.stopped = None
         try:
             why = self._advance(until, stop)
         finally:
@@ -261,14 +266,17 @@ class Hypervisor:
 
     def _advance(self, until: int | None, stop: Callable[[], bool] | None) -> str:
         while True:
+            if self.stops.stopped is not None:
+                return "break"
             if stop is not None and stop():
                 return "stop"
             busy = self.physical_cpus.busy()
-            pcpu = min(busy, key=lambda known: known.clock) if busy else None
+            cut = next((known for known in busy if known.cut > known.clock), None)
+            pcpu = cut or (min(busy, key=lambda known: known.clock) if busy else None)
             due = self.timeline.next_time()
             if pcpu is None and due is None:
                 return "idle"
-            is_event = pcpu is None or due is not None and due <= pcpu.clock
+            is_event = pcpu is None or cut is None and due is not None and due <= pcpu.clock
             at = due if is_event else pcpu.clock  # type: ignore[union-attr]
             assert at is not None
             if until is not None and at >= until:
@@ -279,7 +287,7 @@ class Hypervisor:
                 return "instructions"
             else:
                 assert pcpu is not None
-                self._step(pcpu, self._limit(pcpu, len(busy), due, until))
+                self._step(pcpu, cut.cut if cut else self._limit(pcpu, len(busy), due, until))
 
     def _limit(self, pcpu: PhysicalCpu, busy: int, due: int | None, until: int | None) -> int:
         """Where the slice of a physical CPU ends: at its tick, the next event, and, if it is alone, at `until`.

@@ -27,7 +27,9 @@ KICK = 1  # the INTID of the SGI by which one physical CPU makes another leave i
 class PhysicalCpu:
     """One physical CPU. `clock` is how far it has come, in ns; `next_tick` when its host timer is due.
 
-    `limit` is where its present slice ends. `busy_ns` is the time in which it had a task.
+    `limit` is where its present slice ends; `cut` is the same while a stop or the budget keeps it from getting
+    there, else 0: that slice goes on before anything else does, so that a run is the same with and without stops.
+    `busy_ns` is the time in which it had a task.
     """
 
     index: int
@@ -35,6 +37,7 @@ class PhysicalCpu:
     task: Task | None = None
     next_tick: int = 0
     limit: int = 0
+    cut: int = 0
     ticked: bool = False
     busy_ns: int = 0
     switches: int = 0
@@ -51,11 +54,15 @@ class PhysicalCpu:
         return 0
 
     def execute(self, hv: Hypervisor, vm: Vm, vcpu: Vcpu) -> Trap | None:
-        """Run the guest to its next trap, at most to the end of the slice."""
+        """Run the guest to its next trap or stop, at most to the end of the slice, or of the budget."""
         cpu = vcpu.cpu
+        self.cut = self.limit
+        if hv.stops.holds_before(hv, vm, vcpu):
+            return None
         vm.devices.before_entry(vcpu, self.clock)
         cpu.enter(self.clock)
         instructions = max(1, -((self.clock - self.limit) // hv.ns_per_instruction))
+        instructions = hv.stops.at_most(instructions, hv, vm)
         if hv.budget is not None:
             instructions = min(instructions, hv.budget)
         before = cpu.executed
@@ -63,6 +70,10 @@ class PhysicalCpu:
         if hv.budget is not None:
             hv.budget -= cpu.executed - before
         self.spend(hv, cpu.now - self.clock)
+        if trap is not None or not cpu.slice_end or self.clock >= self.limit:
+            self.cut = 0
+        if cpu.hit is not None:
+            hv.stops.hit(hv, vm, vcpu, cpu.hit)
         vm.devices.after_exit(hv, vm, vcpu)
         return trap
 
@@ -120,6 +131,7 @@ class PhysicalCpus:
     def assign(self, hv: Hypervisor, pcpu: PhysicalCpu, task: Task) -> None:
         """The physical CPU runs the task from now on."""
         pcpu.task = task
+        pcpu.cut = 0
         if pcpu.clock < hv.now:
             pcpu.clock = hv.now
         if pcpu.next_tick <= pcpu.clock - hv.tick or not pcpu.next_tick:

@@ -97,6 +97,8 @@ class Vcpu:
         """A context as good as new, for a VM that starts again. The counts go on."""
         self.executed_before += self.cpu.executed
         cpu.record(self.cpu.trace)
+        cpu.record_accesses(self.cpu.accesses)
+        cpu.stop_at(self.cpu.breakpoints, self.cpu.watches)
         self.cpu = cpu
         self.power = Power.OFF
         self.kick = self.wake_timer = self.physical_timer = 0

@@ -11,7 +11,7 @@ from functools import cache
 from types import CellType, CodeType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
 
-from axlab.machine import stepper
+from axlab.machine import stepper, stops
 from axlab.machine.exceptions import GuestException
 from axlab.machine.isa.bits import M64
 from axlab.machine.isa.semantics import LSE, SEMANTICS
@@ -224,6 +224,12 @@ class Translated:
         for tlb in self.cpu.tlbs.values():
             tlb.targets.clear()
 
+    def forget_pages(self, numbers: set[int]) -> None:
+        """Breakpoints on these virtual pages came or went: their blocks are no more."""
+        for key in [known for known in self.pages if known[0] in numbers]:
+            del self.pages[key]
+            self.frames[key[1]].remove(key)
+
     def forget(self, frame: int) -> None:
         """The contents of a physical page changed: its blocks are no more."""
         self.forgot = True
@@ -232,7 +238,12 @@ class Translated:
 
 
 def compiled(cpu: Cpu, pc: int) -> Block | None:
-    """The block at `pc`, known or made now; None if it would have no instruction."""
+    """The block at `pc`, known or made now; None if it would have no instruction.
+
+    Blocks of a page with breakpoints end before those, and are nobody else's.
+    """
+    if any(address >> 12 == pc >> 12 for address in cpu.breakpoints):
+        return translate(pc, instructions(cpu, cpu.code[pc >> 12]), cpu.trace is not None)
     found = known(cpu, pc)
     if found is None:
         found = translate(pc, instructions(cpu, cpu.code[pc >> 12]), cpu.trace is not None)
@@ -276,6 +287,8 @@ def instructions(cpu: Cpu, page: memoryview) -> Fetch:
     templates = row_templates()
 
     def fetch(address: int) -> Fetched | None:
+        if address in cpu.breakpoints:
+            return None
         word = page[address >> 2 & 1023]
         found = load_table().decode(word)
         if found is None or found[0].name in LSE and not cpu.features.lse:
@@ -299,22 +312,26 @@ def execute(cpu: Cpu, stop: int) -> Trap | None:
             trap = step(cpu, min(stop, cpu.executed + MAX_INSTRUCTIONS), straight=True)
         else:
             steps = run_blocks(cpu, translated)
-            trap = step(cpu, min(stop, cpu.executed + steps)) if steps else None
-        if trap is not None or cpu.attention:
+            if steps and not (cpu.breakpoints and stops.due(cpu)):
+                trap = step(cpu, min(stop, cpu.executed + steps))
+            else:
+                trap = None
+        if trap is not None or cpu.attention or cpu.breakpoints and stops.due(cpu):
             return trap
     return None
 
 
 def step(cpu: Cpu, stop: int, straight: bool = False) -> Trap | None:
-    """As `stepper.execute`, and every instruction goes into the CPU's trace if it has one."""
+    """As `stepper.execute`, up to the next breakpoint; every instruction goes into the CPU's trace if it has one."""
     trace = cpu.trace
-    if trace is None:
+    if trace is None and not cpu.breakpoints:
         return stepper.execute(cpu, stop, straight)
     while cpu.executed < stop:
         pc, executed = cpu.pc, cpu.executed
         trap = stepper.execute(cpu, executed + 1)
-        trace.add(pc, cpu.executed - executed)
-        if trap is not None or cpu.attention or straight and cpu.pc != pc + 4:
+        if trace is not None:
+            trace.add(pc, cpu.executed - executed)
+        if trap is not None or cpu.attention or stops.due(cpu) or straight and cpu.pc != pc + 4:
             return trap
     return None
 

@@ -7,6 +7,8 @@ Everything else is a defect of AxLab, and says so.
 
 from __future__ import annotations
 
+MOST_ERRORS = 20  # that are shown of a source
+
 
 class AxError(Exception):
     """A person's mistake, in that person's words.
@@ -48,6 +50,29 @@ class AxError(Exception):
     def _render_traceback_(self) -> list[str]:
         """The lines that IPython shows instead of a traceback; they are a real error output."""
         return [f"\x1b[31m{type(self).__name__}\x1b[0m", *str(self).splitlines()]
+
+
+class SourceErrors(AxError):
+    """Everything that is wrong with a source, in the order of its lines."""
+
+    def __init__(self, errors: list[AxError]) -> None:
+        first = errors[0]
+        super().__init__(
+            first.message,
+            source=first.source,
+            line=first.line,
+            text=first.text,
+            column=first.column,
+            length=first.length,
+            usage=first.usage,
+        )
+        self.errors = errors
+
+    def __str__(self) -> str:
+        shown = [AxError.__str__(error) for error in self.errors[:MOST_ERRORS]]
+        if len(self.errors) > MOST_ERRORS:
+            shown.append(f"and {len(self.errors) - MOST_ERRORS} more errors")
+        return "\n".join(shown)
 
 
 class Refused(AxError):

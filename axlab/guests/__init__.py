@@ -1,4 +1,7 @@
-"""Guests that come with AxLab, as AArch64 assembly; they are assembled when they are used."""
+"""Guests as sources: those that come with AxLab, and a person's own in assembly or C. They are built when they are used.
+
+A guest in assembly may include `axlab.S`, one in C has `axlab.h`: both lie beside this file.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from axlab.machine.isa.assembler import Assembled
 
+ASSEMBLY, C = ".S", ".c"
+SUFFIXES = (ASSEMBLY, ".s", C)
 BUILT_IN = ("demo",)
 LOAD_ADDRESS = 0x4008_0000
 
@@ -16,7 +21,19 @@ def source(name: str) -> str:
     """The assembly source of a built-in guest; `KeyError` where there is none of that name."""
     if name not in BUILT_IN:
         raise KeyError(name)
-    return files(__package__).joinpath(f"{name}.S").read_text(encoding="utf-8")
+    return shipped(f"{name}.S")
+
+
+def shipped(name: str) -> str:
+    """A text file that lies beside this one."""
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def assemble_guest(source: str, name: str) -> Assembled:
+    """A guest in assembly, at `LOAD_ADDRESS`. Raises `SourceErrors` with its lines."""
+    from axlab.machine.isa.assembler import assemble
+
+    return assemble(source, LOAD_ADDRESS, name, {"axlab.S": shipped("axlab.S")})
 
 
 def build(name: str) -> bytes:
@@ -26,6 +43,4 @@ def build(name: str) -> bytes:
 
 def assembled(name: str) -> Assembled:
     """A built-in guest as its assembler made it: bytes, and where its labels are."""
-    from axlab.machine.isa.assembler import assemble
-
-    return assemble(source(name), origin=LOAD_ADDRESS, name=f"{name}.S")
+    return assemble_guest(source(name), f"{name}.S")

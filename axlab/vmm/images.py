@@ -12,12 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from axlab import guests
 from axlab.errors import AxError
 from axlab.units import format_memory_size
 from axlab.vmm.symbols import Symbols, labels
 
 FILE_LIMIT = 1 << 30
 """Largest image file in bytes."""
+
+SOURCE_LIMIT = 4 << 20
+"""Largest source of a guest in bytes."""
 
 UNPACKED_LIMIT = 256 << 20
 """Largest image after decompression in bytes; a larger one is a mistake or an attack."""
@@ -45,6 +49,7 @@ class Image:
 
     `text_offset` and `size` are the arm64 header's: from a 2 MB boundary to the first byte, and
     bytes in memory. `symbols` have the virtual addresses of an ELF file, else offsets from the load address.
+    A source in assembly or C becomes an "elf" image: it lies where it was built for.
     """
 
     kind: Literal["flat", "arm64", "elf"]
@@ -56,22 +61,43 @@ class Image:
 
 
 def load_image(path: str | Path) -> Image:
-    """The image in a file, or the built-in guest `axlab:NAME`. Raises `AxError`: what is wrong, what would be right."""
+    """The image in a file, or the built-in guest `axlab:NAME`. Raises `AxError`: what is wrong, what would be right.
+
+    A file that ends in `.S` or `.c` is a source, which is built.
+    """
     if str(path).startswith(BUILT_IN):
         return built_in(str(path).removeprefix(BUILT_IN))
+    if Path(path).suffix in guests.SUFFIXES:
+        return from_source(Path(path))
     return parse_image(read_file(Path(path)), str(path))
 
 
 def built_in(name: str) -> Image:
     """A guest that comes with AxLab, assembled now. Raises `AxError` for an unknown name."""
-    from axlab import guests
-
     if name not in guests.BUILT_IN:
         known = ", ".join(BUILT_IN + known for known in guests.BUILT_IN)
         raise AxError(f"no guest of that name comes with AxLab; there is {known}", source=BUILT_IN + name)
     built = guests.assembled(name)
     names = labels(built.symbols).moved(-built.origin)
     return Image("flat", (Segment(0, built.code, len(built.code)),), size=len(built.code), symbols=names)
+
+
+def from_source(path: Path) -> Image:
+    """The image of a source. Raises `AxError`, with the lines and carets of what is wrong in it."""
+    try:
+        source = read_file(path, SOURCE_LIMIT).decode("utf-8")
+    except UnicodeDecodeError:
+        raise AxError("is no UTF-8 text", source=str(path)) from None
+    if path.suffix == guests.C:
+        from axlab.guests.c_compiler import compile_c
+
+        return parse_image(compile_c(source, path.name).elf, str(path))
+    made = guests.assemble_guest(source, path.name)
+    if not made.code:
+        raise AxError("has no instruction", source=str(path))
+    segment = Segment(made.origin, made.code, len(made.code))
+    entry = made.symbols.get("_start", made.origin)
+    return Image("elf", (segment,), entry, size=segment.size, symbols=labels(made.symbols))
 
 
 def read_file(path: Path, limit: int = FILE_LIMIT) -> bytes:

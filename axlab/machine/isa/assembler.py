@@ -7,11 +7,11 @@ first appear, `.text` first, so that the result is one flat image.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from axlab.errors import AxError, nearest
+from axlab.errors import AxError, SourceErrors, nearest
 from axlab.machine.isa.codec import Undefined, load_codec
 from axlab.machine.isa.directives import DIRECTIVES, RAW, align_code, literals, set_constant
 from axlab.machine.isa.expressions import BadExpression, Expression, Item, Statement, evaluate, parse_line
@@ -19,14 +19,13 @@ from axlab.machine.isa.operands import Mismatch
 from axlab.machine.isa.program import Chunk, Literal, Program, Scope, Section
 from axlab.machine.isa.source_text import SourceLine, source_lines
 
-MOST_ERRORS = 20
 LITERAL_WIDTHS = {"w": 4, "s": 4, "x": 8, "d": 8, "q": 16}
 
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
     """The result: an image to be loaded at `origin`, the addresses of its labels, the values of its constants, and
-    the source line of the address of every instruction and datum."""
+    the source line of the address of every instruction and datum (of what was included, none)."""
 
     code: bytes
     symbols: dict[str, int]
@@ -35,39 +34,22 @@ class Assembled:
     constants: dict[str, int] = field(default_factory=dict)
 
 
-class SourceErrors(AxError):
-    """Everything that is wrong with a source, in the order of its lines."""
+def assemble(
+    source: str, origin: int = 0, name: str = "<source>", includes: Mapping[str, str] | None = None
+) -> Assembled:
+    """Assemble a source for the address `origin`. Raises `SourceErrors`, an `AxError`, with all that is wrong.
 
-    def __init__(self, errors: list[AxError]) -> None:
-        first = errors[0]
-        super().__init__(
-            first.message,
-            source=first.source,
-            line=first.line,
-            text=first.text,
-            column=first.column,
-            length=first.length,
-            usage=first.usage,
-        )
-        self.errors = errors
-
-    def __str__(self) -> str:
-        shown = [AxError.__str__(error) for error in self.errors[:MOST_ERRORS]]
-        if len(self.errors) > MOST_ERRORS:
-            shown.append(f"and {len(self.errors) - MOST_ERRORS} more errors")
-        return "\n".join(shown)
-
-
-def assemble(source: str, origin: int = 0, name: str = "<source>") -> Assembled:
-    """Assemble a source for the address `origin`. Raises `SourceErrors`, an `AxError`, with all that is wrong."""
+    `includes` are the sources that `.include` may name: no file is read.
+    """
     if origin % 4 or not 0 <= origin < 1 << 64:
         raise AxError(f"the origin {origin:#x} is no address that is aligned to 4 bytes")
-    assembly = Assembly(name, Program(origin))
+    assembly = Assembly(name, Program(origin), includes or {})
     assembly.read(source_lines(source))
+    assembly.end()
     size = assembly.program.place()
     code = assembly.write(size)
     if assembly.errors:
-        raise SourceErrors(sorted(assembly.errors, key=lambda error: error.line))
+        raise SourceErrors(sorted(assembly.errors, key=lambda error: (error.source != name, error.line)))
     return assembly.result(code)
 
 
@@ -84,8 +66,10 @@ def assemble_file(path: str | Path, origin: int = 0) -> Assembled:
 class Assembly:
     """One run of the assembler: the program so far, and what was wrong."""
 
-    def __init__(self, name: str, program: Program) -> None:
+    def __init__(self, name: str, program: Program, includes: Mapping[str, str]) -> None:
         self.name = name
+        self.includes = includes
+        self.included: set[str] = set()
         self.program = program
         self.errors: list[AxError] = []
 
@@ -100,6 +84,8 @@ class Assembly:
             if raw:
                 if raw.group(1) == "section":
                     self.program.enter(raw.group(2) or ".text")
+                elif raw.group(1) == "include":
+                    self.include(line)
                 continue
             if line.code.isspace() or not line.code:
                 continue
@@ -111,9 +97,25 @@ class Assembly:
                 self.errors.append(self.error(error.message, line, error.column, error.length))
             except RecursionError:
                 self.errors.append(self.error("the expression is too deep", line, 0))
+
+    def end(self) -> None:
+        """Behind the last line: what was left for the end of each section."""
         for section in self.program.sections.values():
             self.program.current = section
             literals(self.program, Statement("", 0), SourceLine(0, "", ""))
+
+    def include(self, line: SourceLine) -> None:
+        """Go on with a source of `includes`; one that was read already adds nothing."""
+        name = line.code.partition(".include")[2].strip().strip('"')
+        if name in self.includes:
+            if name not in self.included:
+                self.included.add(name)
+                self.read(source_lines(self.includes[name], name))
+            return
+        known = f"; there is {', '.join(self.includes)}" if self.includes else ""
+        column = line.code.index(".include")
+        length = len(line.code[column:].rstrip())
+        self.errors.append(self.error(f"{name!r} cannot be included{known}", line, column, length))
 
     def guarded(self, line: SourceLine, statement: Statement, step: Callable[[SourceLine, Statement], None]) -> None:
         """Do a step; what is wrong becomes an error with the line and a caret."""
@@ -129,7 +131,7 @@ class Assembly:
         before = len(line.text[:column].expandtabs())
         text = line.text.expandtabs()
         return AxError(
-            message, source=self.name, line=line.number, text=text, column=before, length=length, usage=usage
+            message, source=line.file or self.name, line=line.number, text=text, column=before, length=length, usage=usage
         )
 
     def read_statement(self, line: SourceLine, statement: Statement) -> None:
@@ -272,7 +274,7 @@ class Assembly:
             section.base + chunk.offset: chunk.line.number
             for section in program.sections.values()
             for chunk in section.chunks
-            if chunk.kind != "fill"
+            if chunk.kind != "fill" and not chunk.line.file
         }
         return Assembled(
             code=code,

@@ -17,9 +17,9 @@ MOST = 1 << 28
 
 RAW = re.compile(
     r"\s*\.(section|type|size|file|ident|arch|arch_extension|cpu|loc|cfi_\w+|globa?l|weak|local|hidden|protected"
-    r"|internal|extern|syntax|variant_pcs|end)\b\s*([\w.$]*)"
+    r"|internal|extern|syntax|variant_pcs|include|end)\b\s*([\w.$]*)"
 )
-"""Directives whose operands are not assembly: `.section` and `.end` are obeyed, the others say nothing about bytes."""
+"""Directives whose operands are not assembly: `.section`, `.include` and `.end` are obeyed, the others say nothing about bytes."""
 
 Directive = Callable[[Program, Statement, SourceLine], None]
 

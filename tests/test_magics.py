@@ -6,11 +6,10 @@ import atexit
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
+from notebook_cells import complete, notebook, value
 
 from axlab.errors import AxError
 from axlab.lab import Lab
@@ -20,32 +19,9 @@ from axlab.notebook.magics import AxLabMagics, load_ipython_extension, loaded, u
 
 @pytest.fixture
 def ip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
-    """An IPython of the test's own, with the extension loaded."""
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    monkeypatch.chdir(tmp_path)
-    config = Config()
-    config.HistoryManager.enabled = False
-    config.IPCompleter.use_jedi = False
-    shell = InteractiveShell(config=config)
-    shell.run_line_magic("load_ext", "axlab")
+    shell = notebook(tmp_path, monkeypatch)
     yield shell
     atexit.unregister(shell.atexit_operations)
-
-
-def value(ip: InteractiveShell, cell: str) -> Any:
-    """Run a cell; its value. Raises what it raises."""
-    result = ip.run_cell(cell)
-    result.raise_error()
-    return result.result
-
-
-def complete(ip: InteractiveShell, cell: str) -> list[str]:
-    """The cells that completion at the end of a cell would give."""
-    from IPython.core.completer import provisionalcompleter
-
-    with provisionalcompleter():
-        found = list(ip.Completer.completions(cell, len(cell)))
-    return [cell[: one.start] + one.text + cell[one.end :] for one in found]
 
 
 def test_a_line_gives_the_result_of_the_shells_command(ip: InteractiveShell) -> None:
@@ -214,6 +190,9 @@ def test_the_map_and_the_exits_of_a_guest_are_pictures(ip: InteractiveShell) -> 
         ("%%vm\nvm sta", ["%%vm\nvm start"]),
         ("%vm list --format=j", ["%vm list --format=json"]),
         ("%vm start --det", ["%vm start --detach"]),
+        ("%vcpu pi", ["%vcpu pin"]),
+        ("%machine sh", ["%machine show"]),
+        ("%%machine\nsh", ["%%machine\nshow"]),
         ("%axlab rese", ["%axlab reset"]),
         ("%axlab vm li", ["%axlab vm list"]),
     ],
@@ -233,6 +212,20 @@ def test_completion_elsewhere_is_left_alone(ip: InteractiveShell) -> None:
     assert "startling" in complete(ip, "startl")
     assert command_before("vm = 3\nvm st", 1, 5) is None
     assert command_before("%%vm st", 0, 7) is None
+
+
+def test_vcpus_and_the_machine_have_magics_of_their_own(ip: InteractiveShell) -> None:
+    value(ip, "%vm create demo")
+    assert "0.1 " in value(ip, "%vcpu list").text()
+    assert "GICD" in value(ip, "%machine show").text()
+    assert "vcpu pin" in value(ip, "%vcpu").text()
+    assert len(value(ip, "%%vcpu\nlist\nmachine show\n").results) == 2
+
+
+def test_a_word_that_is_a_command_of_the_group_and_of_the_shell_means_the_groups(ip: InteractiveShell) -> None:
+    value(ip, "%vm create demo")
+    assert "VM[0] added to global list" in value(ip, "%vm log 0").text()
+    assert "Loaded" in value(ip, "%vm vm list").text()
 
 
 def test_question_marks_show_help(ip: InteractiveShell) -> None:

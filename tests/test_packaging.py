@@ -103,7 +103,7 @@ def test_the_wheel_holds_the_package_with_its_grammars_and_guests(tmp_path: Path
         names = file.namelist()
         file.extractall(tmp_path / "site")
     grammars = {f"axlab/grammars/{path.name}" for path in (ROOT / "grammars").iterdir()}
-    guests = {f"axlab/guests/{path.name}" for path in (ROOT / "axlab/guests").glob("*.S")}
+    guests = {f"axlab/guests/{path.name}" for path in (ROOT / "axlab/guests").iterdir() if path.is_file()}
     assert grammars | guests <= set(names)
     program = "from axlab import languages, guests; print(languages.folder()); guests.source('demo')"
     result = subprocess.run(

@@ -1,4 +1,4 @@
-"""Guests as sources: those that come with AxLab, and a person's own in assembly or C. They are built when they are used.
+"""Guests as sources: those that come with AxLab, and a person's own in assembly or C. They are built when used.
 
 A guest in assembly may include `axlab.S`, one in C has `axlab.h`: both lie beside this file.
 """

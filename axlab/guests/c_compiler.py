@@ -103,8 +103,8 @@ def place(line: str, name: str, number: int, column: int, message: str) -> AxErr
 
 
 def at_word(lines: list[str], word: str, name: str, message: str) -> AxError:
-    """An error at the first place where a word stands."""
-    for number, line in enumerate(lines, 1):
+    """An error at the last place where a word stands: declarations come before uses."""
+    for number, line in reversed(list(enumerate(lines, 1))):
         if found := re.search(rf"\b{word}\b", line):
             return place(line, name, number, len(line[: found.start()].encode()), message)
     return AxError(message, source=name)

@@ -1,4 +1,4 @@
-"""`%load_ext axlab`: the magics `%vm`, `%%vm` and `%axlab`, and their completion.
+"""`%load_ext axlab`: the magics `%vm`, `%vcpu`, `%machine` and `%axlab`, `%%guest`, and their completion.
 
 The lab of a notebook belongs to the object that holds the magics, so that there is one for each
 kernel and none in the module. It is made when it is first needed.
@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.core.magic import Magics, cell_magic, line_cell_magic, magics_class, no_var_expand
 
 from axlab.errors import AxError
+from axlab.notebook import guest_cell
+from axlab.notebook.cells import run_cell
 from axlab.notebook.completion import matcher_for
 from axlab.notebook.progress import show_progress
 from axlab.notebook.scripts import Step, read
@@ -57,6 +59,24 @@ class AxLabMagics(Magics):
         command on each line, and stops at the first that fails.
         """
         return self.command("vm", line) if cell is None else self.script("vm", line, cell)
+
+    @no_var_expand
+    @line_cell_magic
+    def vcpu(self, line: str, cell: str | None = None) -> Result | None:
+        """Command virtual CPUs: `%vcpu list`, `%vcpu pin 0.1 2`. `%vcpu` alone lists the commands."""
+        return self.command("vcpu", line) if cell is None else self.script("vcpu", line, cell)
+
+    @no_var_expand
+    @line_cell_magic
+    def machine(self, line: str, cell: str | None = None) -> Result | None:
+        """Look at the board under the hypervisor: `%machine show`. `%machine` alone lists the commands."""
+        return self.command("machine", line) if cell is None else self.script("machine", line, cell)
+
+    @no_var_expand
+    @cell_magic
+    def guest(self, line: str, cell: str) -> Result:
+        """Make a VM from the AArch64 assembly in a cell, or with `--c` from C: `%%guest NAME`, `%%guest --help`."""
+        return run_cell(self, guest_cell.guest, line, cell)
 
     @no_var_expand
     @line_cell_magic

@@ -28,9 +28,18 @@ def read(shell: Shell, text: str, group: str) -> list[Step]:
     whole = text
     for line, name in reversed(list(zip(lines, names, strict=True))):
         first = line.words[2 if name else 0]
-        prefix = "" if first.text in shell.tree.root.children else f"{group} "
-        whole = whole[: line.words[0].start] + prefix + whole[first.start :]
+        whole = whole[: line.words[0].start] + prefix(shell, first.text, group) + whole[first.start :]
     return [Step(invocation, name) for invocation, name in zip(shell.parse(whole), names, strict=True)]
+
+
+def prefix(shell: Shell, first: str, group: str) -> str:
+    """What a command lacks that begins with the word `first`: the group's name, or nothing.
+
+    Where a word is a command of the group and of the shell, the group's is meant: `%vm log 0` is `vm log 0`.
+    """
+    root = shell.tree.root.children
+    own = group in root and first in root[group].children
+    return f"{group} " if group and (own or first not in root) else ""
 
 
 def variable_of(line: CommandLine) -> str:

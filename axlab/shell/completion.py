@@ -16,6 +16,7 @@ from axlab.vmm.lifecycle import ADMITS
 
 if TYPE_CHECKING:
     from axlab.shell.shell import Shell
+    from axlab.shell.tree import CommandTree
 
 SPECIAL = set(" \t;>#'\"\\")
 
@@ -41,12 +42,14 @@ class Candidate:
     open: bool = False
 
 
-def complete(shell: Shell, line: str, cursor: int) -> list[Completion]:
-    """The words that fit at `cursor`. Never raises for a line that is wrong elsewhere."""
+def complete(shell: Shell, line: str, cursor: int, tree: CommandTree | None = None) -> list[Completion]:
+    """The words that fit at `cursor`, by the shell's commands or those of `tree`. Never raises for a line that is
+    wrong elsewhere."""
     words, current = _split(line[:cursor])
     if current is None:
         return []
-    found = [one for one in _candidates(shell, words, current.text) if one.word.startswith(current.text)]
+    candidates = _candidates(shell, tree or shell.tree, words, current.text)
+    found = [one for one in candidates if one.word.startswith(current.text)]
     return [
         Completion(quoted(one.word), current.start, one.word, one.meta, one.kind)
         for one in found
@@ -84,10 +87,10 @@ def _holds(line: CommandLine) -> bool:
     return last.text.endswith("\x01")
 
 
-def _candidates(shell: Shell, words: list[str], current: str) -> Iterable[Candidate]:
+def _candidates(shell: Shell, tree: CommandTree, words: list[str], current: str) -> Iterable[Candidate]:
     if words == [">"]:
         return _files(shell, current, host=False)
-    tree, lab = shell.tree, shell.lab
+    lab = shell.lab
     node, depth = tree.find(words, lab)
     rest = words[depth:]
     found: list[Candidate] = []

@@ -130,8 +130,9 @@ class Assembly:
         """An error at a place. Tabs are shown as spaces, so that the caret stands where it should."""
         before = len(line.text[:column].expandtabs())
         text = line.text.expandtabs()
+        source = line.file or self.name
         return AxError(
-            message, source=line.file or self.name, line=line.number, text=text, column=before, length=length, usage=usage
+            message, source=source, line=line.number, text=text, column=before, length=length, usage=usage
         )
 
     def read_statement(self, line: SourceLine, statement: Statement) -> None:

@@ -19,7 +19,8 @@ RAW = re.compile(
     r"\s*\.(section|type|size|file|ident|arch|arch_extension|cpu|loc|cfi_\w+|globa?l|weak|local|hidden|protected"
     r"|internal|extern|syntax|variant_pcs|include|end)\b\s*([\w.$]*)"
 )
-"""Directives whose operands are not assembly: `.section`, `.include` and `.end` are obeyed, the others say nothing about bytes."""
+"""Directives whose operands are not assembly: `.section`, `.include` and `.end` are obeyed, the others say nothing
+about bytes."""
 
 Directive = Callable[[Program, Statement, SourceLine], None]
 

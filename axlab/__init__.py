@@ -16,6 +16,8 @@ EXPORTS = {
     "AxError": "axlab.errors",
     "Refused": "axlab.errors",
     "VmConfig": "axlab.vmm.config",
+    "sweep": "axlab.scale.sweep",
+    "runs": "axlab.scale.runs",
     "assemble": "axlab.machine.isa.assembler",
     "disassemble": "axlab.machine.isa.disassembler",
     "load_ipython_extension": "axlab.extension",

@@ -34,11 +34,12 @@ ALL = set(MAY_IMPORT)
 MAY_IMPORT |= {
     "lab": ALL | {"lab"},
     "demo": ALL | {"lab"},
+    "scale": BASE | {"machine", "vmm", "trace", "shell", "lab"},
     "run": ALL | {"lab"},
     "bench": ALL | {"lab"},
-    "cli": ALL | {"lab", "demo", "run", "bench", "course"},
+    "cli": ALL | {"lab", "demo", "run", "bench", "course", "scale"},
     "__main__": {"cli"},
-    "notebook": ALL | {"lab"},
+    "notebook": ALL | {"lab", "scale"},
     "course": ALL | {"lab", "notebook"},
     "extension": {"notebook", "course"},
 }
@@ -48,7 +49,7 @@ MAY_USE = {
     "lark": {"machine", "vmm", "shell", "trace"},
     "elftools": {"vmm"},
     "prompt_toolkit": {"shell"},
-    "tqdm": {"lab", "cli", "notebook"},
+    "tqdm": {"lab", "cli", "notebook", "scale"},
     "pandas": {"notebook", "trace/frames"},
     "numpy": {"notebook", "trace/frames", "trace/export_arrow", "trace/executed_columns"},
     "matplotlib": {"notebook", "trace/figures"},

@@ -158,6 +158,13 @@ def check_text(text: str, source: str, folder: str, purpose: Purpose, host: Host
     return Checked(None if report.failed else config, report.findings)
 
 
+def check_document(document: dict[str, Any], source: str, folder: str, purpose: Purpose, host: Host) -> Checked:
+    """All findings of a TOML document that was parsed already (and perhaps changed), so without lines."""
+    report = Report(source, purpose)
+    config = checked_document(document, report, source, folder, host)
+    return Checked(None if report.failed else config, report.findings)
+
+
 def syntax_finding(text: str, source: str, message: str) -> Finding:
     """tomllib's complaint, with the line and a caret under the column."""
     what, _, place = message.partition(" (at ")

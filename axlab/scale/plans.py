@@ -1,0 +1,218 @@
+"""What one run of a sweep does: a function of the user's, guests from configurations, or a script of commands.
+
+A plan is plain data that goes to the workers. It makes a lab for a set of parameters and runs it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from axlab.errors import AxError, nearest
+from axlab.lab import SETTINGS, Lab
+from axlab.scale.guests import Guest, read_guest
+from axlab.scale.parameters import Parameters
+from axlab.scale.source import source_of
+
+LAB_SETTINGS = SETTINGS - {"code_cache"}
+RESERVED = ("run", "error", "fingerprint", "virtual_ns", "instructions", "exits", "cpu_seconds")
+"""Columns of every run; no parameter can have such a name."""
+
+
+class Plan(Protocol):
+    """A run: `lab` makes it a lab, `run` runs that and returns the result. Both raise `AxError`."""
+
+    @property
+    def snapshot(self) -> str: ...
+    def lab(self, parameters: Parameters) -> Lab: ...
+    def run(self, lab: Lab, parameters: Parameters) -> Any: ...
+    def check(self, parameters: Parameters) -> None: ...
+    def text(self) -> str: ...
+
+
+def new_lab(snapshot: str, parameters: Parameters, defaults: Parameters) -> Lab:
+    """The lab of a snapshot, or a new one with those parameters that are its settings. Raises `AxError`."""
+    if snapshot:
+        raise AxError(f"{snapshot}: snapshots cannot be read yet")
+    return Lab(**defaults | {name: value for name, value in parameters.items() if name in LAB_SETTINGS})
+
+
+def check_settings(snapshot: str, parameters: Parameters) -> None:
+    """Refuse names that columns have, and settings of a lab that is there already."""
+    for name in parameters:
+        if name in RESERVED:
+            raise AxError(f"no parameter can be called {name}: every run has a column of that name; choose another")
+        if snapshot and name in LAB_SETTINGS:
+            raise AxError(f"{name} cannot be a parameter of runs from a snapshot: the lab in it has been made already")
+
+
+@dataclass(frozen=True)
+class FunctionPlan:
+    """`function(lab, parameters)`; the lab has those parameters that are settings of a `Lab`."""
+
+    function: Callable[[Lab, Parameters], Any]
+    snapshot: str = ""
+
+    def lab(self, parameters: Parameters) -> Lab:
+        """A lab of its own for every run."""
+        return new_lab(self.snapshot, parameters, {})
+
+    def run(self, lab: Lab, parameters: Parameters) -> Any:
+        """What the function returns."""
+        return self.function(lab, parameters)
+
+    def check(self, parameters: Parameters) -> None:
+        """A function may have any parameters but the reserved ones."""
+        check_settings(self.snapshot, parameters)
+
+    def text(self) -> str:
+        """Its source, and that of what it uses."""
+        return source_of(self.function) + image(self.snapshot)
+
+
+@dataclass(frozen=True)
+class GuestsPlan:
+    """Guests from configurations, started one after the other; it ends when all have ended or sleep for ever.
+
+    `limit` is in virtual ns. Parameters are settings of the lab, keys and holes of the configurations, `seed` (which
+    shifts the moment at which every guest starts) and `input` (typed at the first VM).
+    """
+
+    guests: tuple[Guest, ...]
+    limit: int
+    snapshot: str = ""
+
+    def lab(self, parameters: Parameters) -> Lab:
+        """A lab that suits the guests, as `axlab run` makes it."""
+        configs = [guest.config(parameters) for guest in self.guests]
+        versions = {config.axlab.gic_version for config in configs}
+        defaults = {
+            "cpus": min(8, max(4, sum(config.base.cpu_num for config in configs))),
+            "gic_version": versions.pop() if len(versions) == 1 else 3,
+        }
+        return new_lab(self.snapshot, parameters, defaults)
+
+    def run(self, lab: Lab, parameters: Parameters) -> dict[str, Any]:
+        """Boot the guests and say how that ended."""
+        from axlab.scale.measures import measures
+        from axlab.shell.running import advance, at_rest
+
+        hypervisor = lab.hypervisor
+        began = hypervisor.now
+        vms = [hypervisor.create(guest.config(parameters)) for guest in self.guests]
+        for number, vm in enumerate(vms):
+            if "seed" in parameters:
+                hypervisor.sleep(delay(parameters["seed"], number, hypervisor.tick))
+            hypervisor.start(vm)
+        everyone = list(hypervisor.vms)
+        if "input" in parameters:
+            hypervisor.console_input(everyone[0], str(parameters["input"]).encode())
+        why = advance(hypervisor, self.limit, lambda: at_rest(hypervisor, everyone))
+        return {"ended": ENDS.get(why, why)} | measures(lab, began)
+
+    def check(self, parameters: Parameters) -> None:
+        """Raises `AxError` for a name that nothing here has, with the nearest that there is."""
+        check_settings(self.snapshot, parameters)
+        if not self.guests and not self.snapshot:
+            raise AxError("there is nothing to run: name a configuration, an image, demo, or a snapshot")
+        known = {*LAB_SETTINGS, "seed", "input"}.union(*(guest.names() for guest in self.guests))
+        for name in parameters:
+            if name not in known:
+                near = nearest(name, sorted(known))
+                raise AxError(f"the configuration has no parameter {name}{near}{'' if near else listed(known)}")
+        for hole in sorted(set().union(*(guest.holes() for guest in self.guests)) - set(parameters)):
+            raise AxError(unfilled("configuration", hole))
+        for guest in self.guests:
+            guest.config(parameters)
+
+    def text(self) -> str:
+        """The configurations and the contents of all files that they name."""
+        whole = [asdict(guest) | {"images": guest.images()} for guest in self.guests]
+        return json.dumps([whole, self.limit]) + image(self.snapshot)
+
+
+ENDS = {"stop": "rest", "idle": "rest", "time": "limit"}
+"""What `advance` says -> why a run ended: its guests have stopped or sleep, or the limit of virtual time."""
+
+
+@dataclass(frozen=True)
+class ScriptPlan:
+    """A script of the shell's commands, in which `${name}` stands for a parameter. It ends at the first that fails."""
+
+    script: str
+    snapshot: str = ""
+
+    def lab(self, parameters: Parameters) -> Lab:
+        """A lab of its own for every run."""
+        return new_lab(self.snapshot, parameters, {})
+
+    def run(self, lab: Lab, parameters: Parameters) -> dict[str, Any]:
+        """Run the commands."""
+        from axlab.scale.guests import fill
+        from axlab.scale.measures import measures
+
+        began = lab.hypervisor.now
+        text = fill(self.script, parameters)
+        for invocation in lab.shell.parse(text):
+            result = lab.shell.run(invocation)
+            if not result.ok:
+                raise AxError(f"{invocation.line.text!r} failed: {result.text()}")
+        return measures(lab, began)
+
+    def check(self, parameters: Parameters) -> None:
+        """Every hole has a parameter, and every parameter is a setting or has a hole; the commands exist."""
+        from axlab.scale.guests import fill, holes
+
+        check_settings(self.snapshot, parameters)
+        found = holes(self.script)
+        known = LAB_SETTINGS | found
+        for name in parameters:
+            if name not in known:
+                near = nearest(name, sorted(known))
+                raise AxError(f"the script has no hole ${{{name}}}, and a lab no setting {name}{near}")
+        for hole in sorted(found - set(parameters)):
+            raise AxError(unfilled("script", hole))
+        Lab().shell.parse(fill(self.script, parameters))
+
+    def text(self) -> str:
+        """The script."""
+        return self.script + image(self.snapshot)
+
+
+def plan_of(run: Any, limit: int, snapshot: str) -> Plan:
+    """The plan of what a user gave: a function, a configuration, a file, or several of those. Raises `AxError`."""
+    if isinstance(run, FunctionPlan | GuestsPlan | ScriptPlan):
+        return run
+    if callable(run):
+        return FunctionPlan(run, snapshot)
+    several = run if isinstance(run, list | tuple) else [run]
+    return GuestsPlan(tuple(read_guest(one) for one in several), limit, snapshot)
+
+
+def delay(seed: Any, number: int, tick: int) -> int:
+    """Virtual ns, less than a tick, that a seed puts before the start of guest `number`: the same everywhere."""
+    digest = hashlib.sha256(f"{seed} {number}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") % tick
+
+
+def image(path: str) -> str:
+    """A text that changes with the contents of a file; nothing for no file. Raises `AxError`."""
+    if not path:
+        return ""
+    try:
+        with Path(path).open("rb") as file:
+            return f"\n{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    except OSError as error:
+        raise AxError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+
+
+def unfilled(what: str, hole: str) -> str:
+    return f"the {what} has a hole ${{{hole}}} that no parameter fills; give it values: {hole}=..."
+
+
+def listed(known: Iterable[str]) -> str:
+    return f" (there are {', '.join(sorted(known))})"

@@ -1,0 +1,233 @@
+"""Sweeps: every set of parameters is one run, each is kept once, and it does not matter who makes them."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from axlab import Lab, runs, sweep
+from axlab.errors import AxError
+from axlab.scale.folder import part_path
+from axlab.scale.source import source_of
+
+GUEST = """
+[base]
+id = 0
+name = "guest"
+vm_type = 1
+cpu_num = 2
+[kernel]
+entry_point = 0x4008_0000
+kernel_path = "axlab:demo"
+kernel_load_addr = 0x4008_0000
+cmdline = "load=${load}"
+memory_regions = [[0x4000_0000, 0x100_0000, 0x7, 0]]
+[devices]
+interrupt_mode = "emulated"
+emu_devices = [
+  ["gicd", 0x800_0000, 0x1_0000, 0, 0x21, []],
+  ["gicr", 0x80a_0000, 0x4_0000, 0, 0x20, [2, 131072, 0]],
+  ["uart", 0x900_0000, 0x1000, 33, 0x2, []],
+]
+"""
+
+
+@pytest.fixture
+def threads() -> Any:
+    """The quickest engine: it needs no new process."""
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
+
+
+def demo(lab: Lab, parameters: dict[str, Any]) -> dict[str, Any]:
+    lab.hypervisor.start(lab.create("demo"))
+    lab.run()
+    return {"stopped": str(lab.vm(0).state), "square": parameters.get("n", 0) ** 2}
+
+
+def boom(lab: Lab, parameters: dict[str, Any]) -> float:
+    return 10 / parameters["n"]
+
+
+def test_every_set_of_parameters_is_one_run(threads: Executor, tmp_path: Path) -> None:
+    found = sweep(demo, {"cpus": [1, 2], "n": [3, 4]}, threads, tmp_path / "runs")
+    frame = found.frame()
+    assert list(frame["square"]) == [9, 16, 9, 16]
+    assert list(frame["cpus"]) == [1, 1, 2, 2]
+    assert set(frame["stopped"]) == {"Stopped"} and set(frame["error"]) == {""}
+    assert repr(found) == f"<Runs: 4 of 4 of the function demo, in {tmp_path / 'runs'}>"
+
+
+def test_a_parameter_that_is_a_setting_sets_up_the_lab(threads: Executor, tmp_path: Path) -> None:
+    def settings(lab: Lab, parameters: dict[str, Any]) -> dict[str, Any]:
+        return {"n": lab.board.cpus, "kind": lab.hypervisor.scheduler.name}
+
+    found = sweep(settings, {"cpus": [3], "scheduler": ["rr"]}, threads, tmp_path / "runs")
+    assert found.records()[0]["result"] == {"n": 3, "kind": "rr"}
+
+
+def test_a_run_that_fails_is_a_row_with_its_error_and_stops_no_other(threads: Executor, tmp_path: Path) -> None:
+    found = sweep(boom, {"n": [2, 0, 5]}, threads, tmp_path / "runs")
+    frame = found.frame()
+    line = boom.__code__.co_firstlineno + 1
+    assert list(frame["error"]) == ["", f"ZeroDivisionError: division by zero (line {line} of boom)", ""]
+    assert list(frame["result"].dropna()) == [5.0, 2.0]
+    assert "ZeroDivisionError" in found.error(1)
+
+
+def test_a_result_that_cannot_be_kept_is_an_error_of_its_run(threads: Executor, tmp_path: Path) -> None:
+    found = sweep(lambda lab, parameters: {"vm": lab}, None, threads, tmp_path / "runs")
+    assert found.records()[0]["error"] == (
+        "the result['vm'] is a Lab, which cannot be kept: numbers, text, true and false, lists and dicts can"
+    )
+
+
+def test_the_same_sweep_again_makes_only_the_runs_that_are_missing(threads: Executor, tmp_path: Path) -> None:
+    sweep(demo, {"n": range(3)}, threads, tmp_path)
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "parts").iterdir()}
+    part_path(tmp_path / "parts", 1).unlink()
+    (tmp_path / "parts/000002.parquet.unfinished").write_bytes(b"half of it")
+    assert runs(tmp_path).missing == [1]
+    assert len(sweep(demo, {"n": range(3)}, threads, tmp_path)) == 3
+    again = {path: path.stat().st_mtime_ns for path in (tmp_path / "parts").iterdir()}
+    assert [path.name for path in kept if kept[path] != again[path]] == ["000001.parquet"]
+    assert set(again) == set(kept)
+
+
+def test_a_part_that_a_power_cut_left_half_is_made_again(threads: Executor, tmp_path: Path) -> None:
+    sweep(demo, None, threads, tmp_path)
+    path = part_path(tmp_path / "parts", 0)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-100])
+    assert len(runs(tmp_path)) == 0
+    assert sweep(demo, None, threads, tmp_path).records()[0]["result"]["stopped"] == "Stopped"
+
+
+def test_a_folder_of_another_sweep_is_refused(threads: Executor, tmp_path: Path) -> None:
+    sweep(demo, {"n": [1]}, threads, tmp_path)
+    with pytest.raises(AxError) as error:
+        sweep(demo, {"n": [2]}, threads, tmp_path)
+    assert error.value.message == (
+        f"{tmp_path} holds another sweep, of the function demo (different: the list of parameters); "
+        "choose another folder, or remove this one"
+    )
+    with pytest.raises(AxError, match=r"\(different: what is run\)"):
+        sweep(boom, {"n": [1]}, threads, tmp_path)
+    with pytest.raises(AxError, match=r"\(different: the level of the trace\)"):
+        sweep(demo, {"n": [1]}, threads, tmp_path, trace="off")
+
+
+def test_a_folder_with_other_things_is_refused(threads: Executor, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("\\section{Results}")
+    with pytest.raises(AxError) as error:
+        sweep(demo, None, threads, tmp_path)
+    assert error.value.message == f"{tmp_path} holds other things than a sweep; choose another folder"
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_two_sweeps_cannot_write_to_one_folder_at_once(threads: Executor, tmp_path: Path) -> None:
+    def nested(record: dict[str, Any], done: int, whole: int) -> None:
+        with pytest.raises(AxError, match="a sweep is writing to .* now"):
+            sweep(demo, {"n": [1]}, threads, tmp_path)
+        seen.append((done, whole))
+
+    seen: list[tuple[int, int]] = []
+    sweep(demo, {"n": [1]}, threads, tmp_path, watch=nested)
+    assert seen == [(1, 1)]
+
+
+def test_whoever_makes_the_runs_the_fingerprints_are_the_same(threads: Executor, tmp_path: Path) -> None:
+    grid = {"cpus": [1, 2], "scheduler": ["fifo", "fair"]}
+    with ProcessPoolExecutor(1) as processes:
+        found = [
+            sweep("demo", grid, engine, tmp_path / name).frame()["fingerprint"].tolist()
+            for name, engine in (("threads", threads), ("processes", processes), ("loky", None))
+        ]
+    assert found[0] == found[1] == found[2]
+    assert len(set(found[0])) > 1
+
+
+def test_a_function_of_a_notebook_goes_to_worker_processes(tmp_path: Path) -> None:
+    notebook: dict[str, Any] = {"__name__": "__main__"}
+    exec("half = 0.5\ndef scaled(n): return n * half\ndef run(lab, p): return scaled(p['n'])", notebook)
+    found = sweep(notebook["run"], {"n": [1, 3]}, out=tmp_path, workers=1, trace="off")
+    assert found.frame()["result"].tolist() == [0.5, 1.5]
+
+
+def test_a_function_that_uses_another_function_is_another_sweep_when_that_changes() -> None:
+    def made(factor: int) -> Any:
+        def scaled(n: int) -> int:
+            return n * factor
+
+        return lambda lab, parameters: scaled(parameters["n"])
+
+    assert source_of(made(2)) == source_of(made(2))
+    assert source_of(made(2)) != source_of(made(3))
+
+
+def test_keys_and_holes_of_a_configuration_are_parameters(threads: Executor, tmp_path: Path) -> None:
+    (tmp_path / "guest.toml").write_text(GUEST)
+    found = sweep(
+        tmp_path / "guest.toml",
+        {"load": ["light", "heavy"], "base.cpu_num": [1, 2], "guest.base.vm_type": [2], "seed": [0, 1]},
+        threads,
+        tmp_path / "runs",
+    )
+    frame = found.frame()
+    assert set(frame["error"]) == {""}
+    counts = found.sql("select run, count(*) as n from vcpus group by run order by run")["n"].tolist()
+    assert counts == frame["base.cpu_num"].tolist()
+    assert frame.groupby(["base.cpu_num", "seed"])["fingerprint"].nunique().tolist() == [1] * 4  # it reads no cmdline
+    assert frame["fingerprint"].nunique() == 4  # but it has as many CPUs, and starts when, as it is told
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"load": ["x"], "shceduler": ["rr"]}, "the configuration has no parameter shceduler; did you mean scheduler?"),
+        ({"load": ["x"], "kernel.cmdlime": ["x"]},
+         "the configuration has no parameter kernel.cmdlime; did you mean kernel.cmdline?"),
+        ({}, "the configuration has a hole ${load} that no parameter fills; give it values: load=..."),
+        ({"load": ["x"], "run": [1]},
+         "no parameter can be called run: every run has a column of that name; choose another"),
+    ],
+)  # fmt: skip
+def test_parameters_that_a_configuration_does_not_have_are_named(
+    parameters: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "guest.toml").write_text(GUEST)
+    with pytest.raises(AxError) as error:
+        sweep(tmp_path / "guest.toml", parameters, out=tmp_path / "runs")
+    assert error.value.message == message
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_value_that_a_configuration_refuses_is_the_error_of_its_run(threads: Executor, tmp_path: Path) -> None:
+    found = sweep("demo", [{"cpus": 1}, {"cpus": 99}], threads, tmp_path / "runs")
+    assert found.frame()["error"].tolist() == ["", "cpus = 99 is wrong: a whole number from 1 to 8 is wanted"]
+
+
+def test_what_is_no_engine_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AxError, match="42 cannot make runs: an executor of concurrent.futures, a Dask Client, or"):
+        sweep(demo, None, 42, tmp_path)
+
+
+def kills_its_worker(lab: Lab, parameters: dict[str, Any]) -> int:
+    import os
+    import signal
+
+    if parameters["n"] == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.05)
+    return int(parameters["n"])
+
+
+def test_a_run_that_kills_its_worker_is_a_row_and_stops_no_other(tmp_path: Path) -> None:
+    frame = sweep(kills_its_worker, {"n": range(4)}, out=tmp_path, workers=1, trace="off").frame()
+    told = "its worker process died 2 times: killed, perhaps because memory was full"
+    assert frame["error"].tolist() == ["", told, "", ""]
+    assert frame["result"].dropna().tolist() == [0, 2, 3]

@@ -1,7 +1,7 @@
 """What a command returns: a value with `.ok`, three renderings of it (text, HTML, JSON), and its rows.
 
-`for row in result`, `result[0]`, `len(result)` and `result.frame()` read the rows. A result type lists its facts as fields and says in `blocks()` what a person sees; how blocks look is
-`render.py`'s. Nothing here prints.
+`for row in result`, `result[0]`, `len(result)` and `result.frame()` read the rows. A result type lists
+its facts as fields and says in `blocks()` what a person sees; how blocks look is `render.py`'s. Nothing here prints.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ class OwnScheduler(Scheduler):
     def __init__(self, own: Scheduler) -> None:
         super().__init__()
         self.own = own
+        self.seed = own.seed
         own_name = any("name" in vars(kind) for kind in type(own).__mro__ if kind.__module__ != Scheduler.__module__)
         self.name = own.name if own_name else self.title.lower()
 
@@ -91,7 +92,7 @@ class OwnScheduler(Scheduler):
         return f"returned {chosen!r}, which is no task; return one of the tasks that are ready: {ready}"
 
 
-def guarded(wanted: Any) -> Scheduler:
+def guarded(wanted: Any, seed: int) -> Scheduler:
     """A person's scheduler, as a class or an object, with its guard. Raises `AxError` where it is none."""
     kind = wanted if isinstance(wanted, type) else type(wanted)
     if not issubclass(kind, Scheduler):
@@ -109,6 +110,7 @@ def guarded(wanted: Any) -> Scheduler:
         raise raised(error, kind, "__init__") from None
     if not hasattr(own, "ready"):  # an __init__ that does not call the base class's
         own.ready = []
+    own.seed = seed or own.seed
     return OwnScheduler(own)
 
 

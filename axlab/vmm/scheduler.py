@@ -166,6 +166,4 @@ def make_scheduler(wanted: Any, seed: int = 0) -> Scheduler:
         return wanted  # type: ignore[no-any-return]
     from axlab.vmm.own_scheduler import OwnScheduler, guarded
 
-    made = wanted if isinstance(wanted, OwnScheduler) else guarded(wanted)
-    made.seed = made.own.seed = seed or made.own.seed
-    return made
+    return wanted if isinstance(wanted, OwnScheduler) else guarded(wanted, seed)

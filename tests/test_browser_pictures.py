@@ -14,6 +14,9 @@ pytestmark = pytest.mark.slow
 CELLS = [
     "%load_ext axlab\n%vm create demo",
     "%axlab states 0 --live",
+    "%vm create demo",
+    "%vm start 1",
+    "%axlab timeline 1 --live",
 ]
 UPLOAD = """async ([name, content]) => {
   const token = document.cookie.split('; ').find(one => one.startsWith('_xsrf='))?.slice(6) ?? '';
@@ -23,6 +26,8 @@ UPLOAD = """async ([name, content]) => {
   });
   return answer.status;
 }"""
+ERRORS = """() => window.jupyterapp.shell.currentWidget.content.widgets.flatMap(cell => cell.model.outputs.toJSON())
+  .filter(output => output.output_type === 'error').map(output => output.evalue)"""
 NAME = "pictures.ipynb"
 
 
@@ -53,6 +58,7 @@ def page(server: str, needs: Callable[[str, str], str]) -> Iterator[Any]:  # noq
         page.wait_for_function(KERNEL_IS_READY, timeout=60_000)
         page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
         page.wait_for_function(KERNEL_IS_READY, timeout=60_000)
+        assert page.evaluate(ERRORS) == []
         yield page
         browser.close()
 
@@ -81,4 +87,24 @@ def test_a_click_starts_a_vm_and_the_state_machine_moves(page: Any) -> None:
     keep(page, "states-live", machine)
     machine.get_by_role("button", name="Resume").click()
     machine.locator("text=Suspended → Running").wait_for()
+    assert page.mistakes == []
+
+
+def test_the_timeline_zooms_moves_and_says_what_is_under_the_pointer(page: Any) -> None:
+    lanes = page.locator(".axlab-timeline")
+    lanes.scroll_into_view_if_needed()
+    canvas = lanes.locator("canvas")
+    keep(page, "timeline-whole", lanes)
+    whole = canvas.get_attribute("data-window")
+    canvas.focus()
+    for key in ("+", "+", "ArrowLeft"):
+        before = canvas.get_attribute("data-window")
+        page.keyboard.press(key)
+        lanes.locator(f"canvas:not([data-window='{before}'])").wait_for()
+    lanes.get_by_role("button", name="Zoom in (+)").click()
+    canvas.hover(position={"x": 300, "y": 185})
+    lanes.locator("[role=status]", has_text="vCPU 1.0 at ").wait_for()
+    keep(page, "timeline-zoomed", lanes)
+    lanes.get_by_role("button", name="Everything (0)").click()
+    lanes.locator(f"canvas[data-window='{whole}']").wait_for()
     assert page.mistakes == []

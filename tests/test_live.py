@@ -12,7 +12,7 @@ from shell_labs import DEAF, lab_with
 
 from axlab.lab import Lab
 from axlab.notebook.figures import live
-from axlab.notebook.live import Live, Pace, refresh_all
+from axlab.notebook.live import Live, Pace, Views, refresh_all, views_of
 from axlab.notebook.state_machine import StateMachine
 
 
@@ -51,30 +51,31 @@ def lab() -> Lab:
     return lab_with(DEAF)
 
 
-def looks_in_a_second(lab: Lab, takes: float) -> list[float]:
+def looks_in_a_second(takes: float) -> list[float]:
     clock = Clock()
     view = View(clock, takes)
-    watching = Live(lab, view.refresh, Pace(clock))
+    views = Views(Pace(clock))
+    views.views.append(view.refresh)
     while clock.now < 1:
-        watching.look()
+        views.look()
         clock.now += 0.001
-    watching.close()
     return view.seen
 
 
-def test_a_view_looks_at_most_ten_times_a_second(lab: Lab) -> None:
-    assert len(looks_in_a_second(lab, takes=0.001)) == 10
+def test_a_view_looks_at_most_ten_times_a_second() -> None:
+    assert len(looks_in_a_second(takes=0.001)) == 10
 
 
-def test_a_view_that_takes_long_looks_less_often(lab: Lab) -> None:
-    looks = looks_in_a_second(lab, takes=0.02)
+def test_a_view_that_takes_long_looks_less_often() -> None:
+    looks = looks_in_a_second(takes=0.02)
     assert len(looks) == 3  # 20 ms of every 400 ms
     assert len(looks) * 0.02 <= 0.1
 
 
 def test_a_view_sees_the_machine_while_it_runs(lab: Lab) -> None:
     times: list[int] = []
-    Live(lab, lambda: times.append(lab.now), Impatient())
+    lab.watchers.append(Views(Impatient()))
+    Live(lab, lambda: times.append(lab.now))
     lab.shell("vm start 0 --detach; vm run --for 50ms")
     assert len(set(times)) > 1 and times == sorted(times)
 
@@ -87,7 +88,12 @@ def test_a_view_that_fails_is_dropped_and_the_machine_runs_on(lab: Lab) -> None:
     lab.shell("vm start 0 --detach")
     with pytest.warns(UserWarning, match=r"a live view failed .* ValueError\('broken'\)"):
         result = lab.shell("vm run --for 50ms")
-    assert result.ok and lab.watchers == []
+    assert result.ok and views_of(lab).views == []
+
+
+def test_all_views_of_a_lab_keep_to_one_pace(lab: Lab) -> None:
+    one, other = Live(lab, lambda: None), Live(lab, lambda: None)
+    assert one.views is other.views and lab.watchers == [one.views]
 
 
 def test_a_copy_of_a_lab_is_not_watched(lab: Lab) -> None:
@@ -98,9 +104,9 @@ def test_a_copy_of_a_lab_is_not_watched(lab: Lab) -> None:
 
 def test_a_closed_view_looks_no_more(lab: Lab) -> None:
     view = live(StateMachine(lab, 0))
-    assert lab.watchers == [view.live]
+    assert views_of(lab).views == [view.refresh]
     view.close()
-    assert lab.watchers == []
+    assert views_of(lab).views == []
 
 
 def test_a_live_view_shows_the_picture_and_its_controls(lab: Lab) -> None:

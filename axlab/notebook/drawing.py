@@ -152,12 +152,12 @@ def wrapped(text: str, width: float, size: float, mono: bool = False) -> list[st
     return lines
 
 
-def legend(x: float, y: float, entries: Iterable[tuple[str, str]], size: float = 11) -> str:
+def legend(x: float, y: float, entries: Iterable[tuple[str, str]], size: float = 11, swatch: float = 12) -> str:
     """Colours and what they mean, side by side from `x` on."""
     parts = []
     for colour, meaning in entries:
         dashed = colour == "none"
-        parts.append(box(x, y - 10, 12, 12, colour, stroke=INK if dashed else "", dashed=dashed))
-        parts.append(words(x + 18, y, meaning, size=size))
-        x += 18 + width_of(meaning, size) + 16
+        parts.append(box(x, y - 10, swatch, 12, colour, stroke=INK if dashed else "", dashed=dashed))
+        parts.append(words(x + swatch + 6, y, meaning, size=size))
+        x += swatch + 6 + width_of(meaning, size) + 16
     return "".join(parts)

@@ -8,6 +8,7 @@ from typing import Any
 
 from axlab.errors import AxError
 from axlab.notebook.picture import Picture
+from axlab.units import parse_duration
 
 LIVE = "--live"
 
@@ -32,10 +33,10 @@ def show(lab: Any, name: str, words: list[str]) -> Any:
 def live(scene: Any) -> Any:
     """The live view of a scene: `live(StateMachine(lab, 0))`. Raises AxError where anywidget is missing."""
     try:
-        from axlab.notebook.widgets import LiveView
+        from axlab.notebook.widgets import VIEWS
     except ImportError as error:
         raise AxError(f"a live view needs anywidget: python -m pip install anywidget ({error})") from None
-    return LiveView(scene)
+    return VIEWS[scene.view](scene)
 
 
 def _vm(lab: Any, words: list[str], name: str) -> Any:
@@ -48,6 +49,27 @@ def _states(lab: Any, words: list[str]) -> Any:
     from axlab.notebook.state_machine import StateMachine
 
     return StateMachine(lab, _vm(lab, words, "states").id)
+
+
+def _timeline(lab: Any, words: list[str]) -> Any:
+    from axlab.notebook.timeline import Timeline, window
+
+    begin, words = _option(words, "--from", "timeline")
+    end, words = _option(words, "--to", "timeline")
+    vm = _vm(lab, words, "timeline").id if words else None
+    if begin is None and end is None:
+        return Timeline(lab, vm)
+    return Timeline(lab, vm, window(begin or 0, lab.now if end is None else end))
+
+
+def _option(words: list[str], name: str, command: str) -> tuple[int | None, list[str]]:
+    """The duration behind an option, and the other words. Raises AxError."""
+    if name not in words:
+        return None, words
+    place = words.index(name)
+    if place + 1 == len(words):
+        raise AxError(f"{name} takes a time, such as 10ms: %axlab {FIGURES[command].usage}")
+    return parse_duration(words[place + 1]), words[:place] + words[place + 2 :]
 
 
 def _map(lab: Any, words: list[str]) -> Any:
@@ -65,6 +87,11 @@ def _exits(lab: Any, words: list[str]) -> Any:
 
 FIGURES = {
     "states": Figure("states VM [--live]", "draw the life cycle of a VM; live: command it", _states),
+    "timeline": Figure(
+        "timeline [VM] [--from TIME] [--to TIME] [--live]",
+        "draw what the CPUs did when; live: zoom and move",
+        _timeline,
+    ),
     "map": Figure("map VM", "draw the memory map of a VM", _map),
     "exits": Figure("exits [VM]", "draw the exits by reason", _exits),
 }

@@ -1,7 +1,7 @@
 """Keeping views up to date while the machine runs, without slowing it.
 
-A lab tells its `watchers` between the slices of a run. A view looks at most ten times a second, and less often when
-looking takes long: all its looks together take at most a twentieth of the time.
+A lab tells its `watchers` between the slices of a run. Views look at most ten times a second, and less often when
+looking takes long: all the looks of all the views of a lab take at most a twentieth of the time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 UPDATES_PER_SECOND = 10
-SHARE = 0.05  # of the time of a run: two views side by side stay below a tenth
+SHARE = 0.05  # of the time of a run, all views of a lab together
 
 
 @dataclass
@@ -34,27 +34,41 @@ class Pace:
         return self.clock() >= self.due
 
 
-class Live:
-    """Calls `refresh` at a bearable pace while the machine of a lab runs, and after each cell; `close` ends that."""
+class Views:
+    """The live views of a lab, which is told of them as one watcher, so that all together keep to one pace.
 
-    def __init__(self, lab: Any, refresh: Callable[[], None], pace: Pace | None = None) -> None:
-        self.lab = lab
-        self.refresh = refresh
+    A view is a function that brings it up to date.
+    """
+
+    def __init__(self, pace: Pace | None = None) -> None:
+        self.views: list[Callable[[], None]] = []
         self.pace = pace or Pace()
-        lab.watchers.append(self)
+
+    def look(self) -> None:
+        """Between two slices: refresh, if it is time for that."""
+        if self.views and self.pace.is_due():
+            self.pace.run(self.refresh)
+
+    def refresh(self) -> None:
+        """Bring every view up to date. One that fails is dropped; the machine and the others go on."""
+        for view in list(self.views):
+            try:
+                view()
+            except Exception as error:
+                self.views.remove(view)
+                warnings.warn(f"a live view failed and is not kept up to date any more: {error!r}", stacklevel=2)
+
+
+class Live:
+    """Keeps a view up to date while the machine of a lab runs, and after each cell; `close` ends that."""
+
+    def __init__(self, lab: Any, refresh: Callable[[], None]) -> None:
+        self.refresh = refresh
+        self.views = views_of(lab)
+        self.views.views.append(refresh)
         self.cells = _cell_events()
         if self.cells is not None:
             self.cells.register("post_run_cell", self.after_cell)
-
-    def look(self) -> None:
-        """Between two slices: refresh, if it is time for that. A view that fails is dropped; the machine runs on."""
-        if not self.pace.is_due():
-            return
-        try:
-            self.pace.run(self.refresh)
-        except Exception as error:
-            self.close()
-            warnings.warn(f"a live view failed and is not kept up to date any more: {error!r}", stacklevel=2)
 
     def after_cell(self, *_: Any) -> None:
         """When a cell has run, whatever it did is shown."""
@@ -62,16 +76,25 @@ class Live:
 
     def close(self) -> None:
         """Look no more."""
-        self.lab.watchers = [known for known in self.lab.watchers if known is not self]
+        if self.refresh in self.views.views:
+            self.views.views.remove(self.refresh)
         if self.cells is not None:
             self.cells.unregister("post_run_cell", self.after_cell)
             self.cells = None
 
 
+def views_of(lab: Any) -> Views:
+    """The live views of a lab."""
+    found = next((watcher for watcher in lab.watchers if isinstance(watcher, Views)), None)
+    if found is None:
+        found = Views()
+        lab.watchers.append(found)
+    return found
+
+
 def refresh_all(lab: Any) -> None:
     """Bring every view of a lab up to date now: after a command that a view gave."""
-    for watcher in list(lab.watchers):
-        watcher.refresh()
+    views_of(lab).refresh()
 
 
 def _cell_events() -> Any:

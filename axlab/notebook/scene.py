@@ -7,7 +7,7 @@ and live cannot differ.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from axlab.errors import AxError
 from axlab.notebook.picture import Picture
@@ -17,10 +17,14 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of a message: text for the person, and whether it worked."""
+    """What became of a message: text for the person, and whether it worked.
+
+    `moved`: the lab may have changed, so that its other views must look, too.
+    """
 
     text: str = ""
     ok: bool = True
+    moved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,12 @@ class Control:
 
 @dataclass
 class Scene:
-    """The base of all scenes. `lab` is what they show; VMs are looked up by id each time, since they come and go."""
+    """The base of all scenes. `lab` is what they show; VMs are looked up by id each time, since they come and go.
+
+    `view` is the kind of live view that shows it, a key of `axlab.notebook.widgets.VIEWS`.
+    """
+
+    view: ClassVar[str] = "picture"
 
     lab: Any = field(repr=False)
 
@@ -87,4 +96,4 @@ def word(message: Message, key: str) -> str:
 def obey(lab: Any, line: str) -> Answer:
     """Run a command of the shell, and say what it said."""
     result = lab.shell(line)
-    return Answer(result.text(), result.ok)
+    return Answer(result.text(), result.ok, moved=True)

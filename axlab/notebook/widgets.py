@@ -1,4 +1,4 @@
-"""The live view of a scene: an anywidget that shows its picture, and sends what a person does to it."""
+"""Live views: anywidgets that show a scene, and send what a person does to it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import traitlets
 
 from axlab.errors import AxError
 from axlab.notebook.live import Live, refresh_all
+from axlab.notebook.picture import Picture
 from axlab.notebook.scene import Answer, Scene, unknown
 
 FOLDER = Path(__file__).parent
@@ -21,10 +22,7 @@ class LiveView(anywidget.AnyWidget):
     Where no kernel runs, in a saved notebook, the picture of the moment when it was shown stands in its place.
     """
 
-    _esm = FOLDER / "view.js"
     _css = FOLDER / "view.css"
-    svg = traitlets.Unicode("").tag(sync=True)
-    controls: Any = traitlets.List([]).tag(sync=True)
     answer = traitlets.Dict({"text": "", "ok": True}).tag(sync=True)
 
     def __init__(self, scene: Scene) -> None:
@@ -35,16 +33,22 @@ class LiveView(anywidget.AnyWidget):
         self.refresh()
         self.live = Live(scene.lab, self.refresh)
 
+    @property
+    def picture(self) -> Picture:
+        """What is shown, as a picture."""
+        return self.scene.draw(self.shown)
+
     def refresh(self) -> None:
         """Show the state of this moment; nothing is drawn or sent where it has not changed."""
         data = self.scene.data()
-        if data == self.shown:
-            return
-        self.shown = data
-        self.picture = self.scene.draw(data)
-        with self.hold_sync():
-            self.svg = self.picture.svg
-            self.controls = [control.plain() for control in self.scene.controls(data)]
+        if data != self.shown:
+            self.shown = data
+            with self.hold_sync():
+                self.show(data)
+
+    def show(self, data: dict[str, Any]) -> None:
+        """Send the data to the browser, in the form that its view draws."""
+        raise NotImplementedError
 
     def _receive(self, _: Any, message: Any, buffers: Any) -> None:
         """A message of the browser. What goes wrong is shown, never raised: nobody would see it."""
@@ -55,7 +59,10 @@ class LiveView(anywidget.AnyWidget):
         except AxError as error:
             answer = Answer(str(error), ok=False)
         self.answer = {"text": answer.text, "ok": answer.ok}
-        refresh_all(self.scene.lab)
+        if answer.moved:
+            refresh_all(self.scene.lab)
+        else:
+            self.refresh()
 
     def close(self) -> None:
         """The view goes away."""
@@ -67,3 +74,35 @@ class LiveView(anywidget.AnyWidget):
         found = super()._repr_mimebundle_(**more)
         bundle, metadata = found if isinstance(found, tuple) else (found, {})
         return {**(bundle or {}), **self.picture._repr_mimebundle_()}, metadata
+
+
+class PictureView(LiveView):
+    """Shows the scene's picture as it is, with its controls below."""
+
+    _esm = FOLDER / "view.js"
+    svg = traitlets.Unicode("").tag(sync=True)
+    controls: Any = traitlets.List([]).tag(sync=True)
+
+    def show(self, data: dict[str, Any]) -> None:
+        self.svg = self.scene.draw(data).svg
+        self.controls = [control.plain() for control in self.scene.controls(data)]
+
+
+class TimelineView(LiveView):
+    """Draws lanes on a canvas, since they are zoomed and moved faster than Python is asked."""
+
+    _esm = FOLDER / "timeline.js"
+    frame = traitlets.Dict({}).tag(sync=True)
+    alt = traitlets.Unicode("").tag(sync=True)
+    legend: Any = traitlets.List([]).tag(sync=True)
+
+    def show(self, data: dict[str, Any]) -> None:
+        from axlab.notebook.timeline import alt, legend_entries
+
+        self.frame = data
+        self.alt = alt(data)
+        self.legend = [list(entry) for entries in legend_entries(data) for entry in entries]
+
+
+VIEWS: dict[str, type[LiveView]] = {"picture": PictureView, "timeline": TimelineView}
+"""By `Scene.view`."""

@@ -7,15 +7,9 @@ from typing import Any
 
 import pytest
 
-os.environ |= {
-    "PYTHONHASHSEED": "0",
-    "COLUMNS": "120",
-    "TZ": "UTC",
-    "NO_COLOR": "1",
-    "AXLAB_PROGRESS": "off",
-    "AXLAB_CACHE": "off",  # a notebook must not depend on what ran before it
-    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-}
+from axlab.course.build import ENVIRONMENT
+
+os.environ |= ENVIRONMENT
 
 
 def keep_history() -> None:

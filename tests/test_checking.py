@@ -54,14 +54,18 @@ def test_a_typical_mistake_has_a_message_of_its_own() -> None:
     assert run_check(DOUBLE, {"double": lambda n: 1 / n}).mistake == ""
 
 
-@pytest.mark.parametrize("answer", [None, ...])
+def unwritten(n: int) -> int:
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize("answer", [None, ..., unwritten])
 def test_an_open_answer_fails_and_is_not_judged(answer: object) -> None:
     verdict = run_check(DOUBLE, {"double": answer, "student": ""})
     assert (verdict.passed, verdict.score, verdict.open_answers) == (False, 0, ("double",))
     assert run_check(DOUBLE, {}).open_answers == ("double",)
     assert shown(answer).splitlines() == [
         "✗ 1.1: 0 of 3 points",
-        "  double has no value yet: put your answer in place of the ... and run that cell",
+        "  double is not written yet: write your answer into its cell and run that cell",
     ]
 
 

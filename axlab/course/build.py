@@ -17,7 +17,7 @@ from axlab.errors import AxError
 FOLDER = Path(__file__).parent.parent.parent / "notebooks"
 SOURCES = FOLDER / "source"
 LANGUAGES = ("zh",)
-CELL_SECONDS = 60
+CELL_SECONDS = 20
 
 ENVIRONMENT = {
     "PYTHONHASHSEED": "0",

@@ -23,7 +23,7 @@ class CheckResult(Result):
         points = f"{verdict.score:g} of {verdict.possible:g} points"
         lines = [f"{'✓' if verdict.passed else '✗'} {verdict.exercise}: {points}"]
         if verdict.open_answers:
-            lines.append(f"  {verdict.cases[0].message}: put your answer in place of the ... and run that cell")
+            lines.append(f"  {verdict.cases[0].message}: write your answer into its cell and run that cell")
         else:
             lines += [line for case in verdict.cases for line in case_lines(case)]
         lines += [f"  {line}" for line in verdict.mistake.splitlines()]
@@ -107,5 +107,5 @@ class PredictionsResult(Result):
         made = self.predictions.made
         rows = tuple((name, one.value, one.outcome or "", self.SIGNS[one.right]) for name, one in made.items())
         judged = [one.right for one in made.values() if one.right is not None]
-        count = f"{sum(judged)} of {len(made)} as predicted"
+        count = f"{sum(judged)} of {len(made)} as predicted" if judged else "No prediction was made."
         return [Table(("QUESTION", "PREDICTED", "OUTCOME", ""), rows), Lines((count,))]

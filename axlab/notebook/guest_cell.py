@@ -32,7 +32,7 @@ RAM, MOST_RAM = 16 << 20, 1 << 30
 
 @dataclass(kw_only=True)
 class GuestResult(Result):
-    """A VM that was made from a cell, its `image` file, and the `bytes` of its code and data."""
+    """A VM that was made from a cell, its `image` file in the lab's folder, and the `bytes` of its code and data."""
 
     vm: int
     name: str
@@ -73,8 +73,9 @@ def guest(
     if old is not None:
         take_away(lab, old, replace)
     vm = lab.hypervisor.create(config.renamed(id=free_id(lab, old)))
+    image = Path(config.kernel.kernel_path).relative_to(lab.folder).as_posix()
     result = GuestResult(
-        vm=vm.id, name=name, image=config.kernel.kernel_path, entry=vm.entry, bytes=size, vcpus=cpus,
+        vm=vm.id, name=name, image=image, entry=vm.entry, bytes=size, vcpus=cpus,
         symbols={one.name: one.address for one in vm.symbols}, warnings=warnings, replaced=old is not None,
     )  # fmt: skip
     result.transcript.append(lines_of(result, config.memory_bytes))

@@ -1,0 +1,66 @@
+"""The labs of the course as the tests see them: sources, notebooks, checks, solutions."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from axlab.course.folders import exercises
+from axlab.course.sources import Cell, read_cells
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+FIRST = 1  # lab 0 is the welcome: it has no exercises
+
+
+@dataclass(frozen=True)
+class TestedLab:
+    """A lab by the path of its source."""
+
+    __test__ = False
+    path: Path
+
+    @property
+    def number(self) -> int:
+        return int(self.path.stem.split("-")[0])
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        return read_cells(self.path.read_text(encoding="utf-8"), self.path.name)
+
+    @property
+    def exercises(self) -> list[str]:
+        return exercises(NOTEBOOKS / "checks", self.number)
+
+    def notebook(self, language: str = "en") -> Any:
+        folder = NOTEBOOKS if language == "en" else NOTEBOOKS / language
+        return nbformat.read(folder / f"{self.path.stem}.ipynb", 4)
+
+    @cached_property
+    def answers(self) -> dict[str, Any]:
+        """`solution`: exercise -> cell; `wrong`: a list of exercise, cell and what is said."""
+        return tomllib.loads((NOTEBOOKS / "solutions" / f"{self.number:02}.toml").read_text(encoding="utf-8"))
+
+    def text(self) -> str:
+        return "\n\n".join(cell.text for cell in self.cells if cell.kind == "markdown")
+
+    def sections(self, book: Any) -> list[tuple[str, list[Any]]]:
+        """(heading of the second level, the cells of a notebook below it)."""
+        found: list[tuple[str, list[Any]]] = []
+        for cell in book.cells:
+            headings = re.findall(r"^## (.*)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else []
+            found += [(heading, []) for heading in headings]
+            if found:
+                found[-1][1].append(cell)
+        return found
+
+
+def all_labs() -> list[TestedLab]:
+    """Every lab with exercises."""
+    labs = [TestedLab(path) for path in sorted((NOTEBOOKS / "source").glob("*.md"))]
+    return [lab for lab in labs if lab.number >= FIRST]

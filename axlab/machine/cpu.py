@@ -188,6 +188,11 @@ class Cpu:
         self.slice_end = 0
         self.attention = True
 
+    @property
+    def ended_slice(self) -> bool:
+        """Whether the last `run` was ended by `end_slice`: by an access to a device."""
+        return self.slice_end == 0
+
     def record(self, trace: InstructionTrace | None) -> None:
         """Add every instruction from now on to `trace`, or stop recording. Recording code is code of its own."""
         self.trace = trace
@@ -255,6 +260,11 @@ class Cpu:
         """Send stores to the physical page `frame` the long way, in every regime."""
         for tlb in self.tlbs.values():
             tlb.drop_writers(frame)
+
+    def drop_all_writers(self) -> None:
+        """Send the next store to every page the long way, in every regime."""
+        for tlb in self.tlbs.values():
+            tlb.drop_all_writers()
 
     def forget_code(self, frame: int) -> None:
         """The physical page `frame` has changed: what was translated from it is no more."""

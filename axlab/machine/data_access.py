@@ -106,7 +106,7 @@ def write(cpu: Cpu, address: int, size: int, value: int, el: int) -> None:
     physical = page.pa | offset
     if not cpu.memory.contains(page.pa, PAGE_MASK + 1):
         return write_device(cpu, address, physical, size, value)
-    memory = cpu.memory.page(physical >> 12)
+    memory = cpu.memory.writable(physical >> 12)
     memory[offset : offset + size] = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
     if cpu.monitor.reservations:
         cpu.monitor.stored(cpu, physical, size)

@@ -6,12 +6,13 @@ from typing import Any, Protocol
 from weakref import WeakSet
 
 from axlab.machine.bus import NothingThere
+from axlab.machine.page_versions import Version, Versions
 
 PAGE_BITS = 12
 PAGE_SIZE = 1 << PAGE_BITS
 PAGE_MASK = PAGE_SIZE - 1
 
-CACHES = ("users", "watched", "compiled", "code_store")  # attributes of a Memory that are not saved
+CACHES = ("users", "watched", "compiled", "code_store", "versions")  # attributes of a Memory that are not saved
 
 
 class ViewUser(Protocol):
@@ -20,8 +21,14 @@ class ViewUser(Protocol):
     def drop_writers(self, number: int) -> None:
         """Report every store to page `number` with `Memory.stored` from now on."""
 
+    def drop_all_writers(self) -> None:
+        """Ask `Memory.writable` for every page that is stored to from now on."""
+
     def forget_code(self, number: int) -> None:
         """Page `number` has changed."""
+
+    def flush_tlb(self) -> None:
+        """Pages were freed: keep no view of any."""
 
 
 class CodeStore(Protocol):
@@ -53,6 +60,7 @@ class Memory:
         self.users: WeakSet[ViewUser] = WeakSet()
         self.compiled: dict[Any, Any] = {}  # what users made of the contents of pages, for each other
         self.code_store: CodeStore | None = None
+        self.versions = Versions()
 
     def add(self, base: int, size: int) -> None:
         """Make another range of addresses memory: the array of a flash bank."""
@@ -66,12 +74,37 @@ class Memory:
         return any(start <= address and end <= behind for start, behind in self.others)
 
     def page(self, number: int) -> bytearray:
-        """The bytes of page `number`, to read and to write; from now on it costs its 4 KiB."""
+        """The bytes of page `number`, to read; from now on it costs its 4 KiB."""
         page = self.pages.get(number)
         if page is None:
             self.check(number << PAGE_BITS, PAGE_SIZE)
             page = self.pages[number] = bytearray(PAGE_SIZE)
         return page
+
+    def writable(self, number: int) -> bytearray:
+        """The bytes of page `number`, to read and to write: until the next version is made."""
+        self.keep(number)
+        return self.page(number)
+
+    def keep(self, number: int) -> None:
+        """Page `number` is about to change: the latest version keeps what is in it."""
+        latest = self.versions.latest
+        if latest is not None and number not in latest.before:
+            page = self.pages.get(number)
+            latest.before[number] = None if page is None else bytes(page)
+
+    def version(self) -> Version:
+        """Remember what is in memory now. It costs what is written to from now on."""
+        for user in self.users:
+            user.drop_all_writers()
+        return self.versions.add()
+
+    def go(self, version: Version) -> None:
+        """Make the contents what they were. Pages that were not touched then are freed."""
+        for number in self.versions.go(version, self.pages):
+            self.stored(number, 0, PAGE_SIZE)
+        for user in self.users:
+            user.flush_tlb()
 
     def check(self, address: int, size: int) -> None:
         """Raise `NothingThere` unless all of `size` bytes from `address` are memory."""
@@ -107,7 +140,7 @@ class Memory:
         done = 0
         while done < len(data):
             part = min(PAGE_SIZE - offset, len(data) - done)
-            self.page(number)[offset : offset + part] = source[done : done + part]
+            self.writable(number)[offset : offset + part] = source[done : done + part]
             if number in self.watched:
                 self.stored(number, offset, part)
             done += part
@@ -150,17 +183,19 @@ class Memory:
         self.clear(address, first << PAGE_BITS)
         self.clear(last << PAGE_BITS, end)
         if last - first < len(self.pages):
-            for number in range(first, last):
-                self.pages.pop(number, None)
+            freed = [number for number in range(first, last) if number in self.pages]
         else:
-            for number in [known for known in self.pages if first <= known < last]:
-                del self.pages[number]
+            freed = [number for number in self.pages if first <= number < last]
+        for number in freed:
+            self.keep(number)
+            del self.pages[number]
 
     def clear(self, start: int, end: int) -> None:
         """Zero a range inside one page, if the page was ever touched."""
         page = self.pages.get(start >> PAGE_BITS)
         if page is not None and start < end:
             offset = start & PAGE_MASK
+            self.keep(start >> PAGE_BITS)
             page[offset : offset + end - start] = bytes(end - start)
 
     def touched(self) -> int:
@@ -172,7 +207,7 @@ class Memory:
         return {name: value for name, value in vars(self).items() if name not in CACHES}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, users=WeakSet(), watched={}, compiled={}, code_store=None)
+        vars(self).update(state, users=WeakSet(), watched={}, compiled={}, code_store=None, versions=Versions())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Memory:
         copied = Memory(self.base, self.size)

@@ -72,6 +72,12 @@ class Tlb:
             for size in FORMATS:
                 self.writers[size].pop(page, None)
 
+    def drop_all_writers(self) -> None:
+        """Send the next store to every page the long way."""
+        self.written.clear()
+        for views in self.writers:
+            views.clear()
+
     def add_code(self, page: int, memory: bytearray) -> None:
         """Let instructions be fetched from `memory`."""
         self.code[page] = memoryview(memory).cast("I")

@@ -83,6 +83,32 @@ def test_a_copy_at_any_instruction_has_the_same_future(instructions: int, schedu
     assert state_of(twin) == state_of(hv)
 
 
+cuts = st.lists(st.tuples(st.sampled_from(["instructions", "time", "stop"]), st.integers(0, 9_000)), max_size=60)
+
+
+@settings(max_examples=20)
+@given(cuts, st.sampled_from(["fifo", "rr", "fair"]))
+def test_a_run_is_the_same_however_it_is_cut(cuts: list[tuple[str, int]], scheduler: str) -> None:
+    whole, keeper = running_lab(scheduler)
+    pieces, known = running_lab(scheduler)
+    positions = [pieces.position]
+    for kind, size in cuts:
+        left = iter(range(size % 40))
+        match kind:
+            case "instructions":
+                pieces.advance(7 * MS, max_instructions=size)
+            case "time":
+                pieces.advance(min(7 * MS, pieces.now + 100 * size))
+            case _:
+                pieces.advance(7 * MS, stop=lambda left=left: next(left, None) is None)  # type: ignore[misc]
+        positions.append(pieces.position)
+    for hv in (whole, pieces):
+        hv.advance(7 * MS)
+    assert known.events == keeper.events
+    assert state_of(pieces) == state_of(whole)
+    assert pieces.position == whole.position and positions == sorted(positions)
+
+
 def test_a_copy_shares_nothing_with_its_original() -> None:
     hv, _ = running_lab()
     hv.advance(MS)

@@ -48,6 +48,9 @@ class Hypervisor:
     `now` is virtual time in ns. `running_vms` counts the VMs that have vCPU tasks. `folder` is the lab's,
     in which every VM gets `vms/<name>/`; None keeps nothing on disk. `boot_delay`: AxVisor's pause between
     VMs that boot. `budget` is how many instructions `advance` may still execute, None without a limit.
+
+    `turns` counts what the machine has done (slices, exits, events of the timeline) and `executed` the instructions
+    of all vCPUs. Together they name every moment that `advance` can stop at, however it was cut: see `position`.
     """
 
     def __init__(
@@ -72,6 +75,8 @@ class Hypervisor:
         self.now = 0
         self.edge = 0
         self.budget: int | None = None
+        self.turns = 0
+        self.executed = 0
         self.running_vms = 0
         self.vms: VmList[Vm] = VmList()
         self.timeline = Timeline()
@@ -258,6 +263,11 @@ class Hypervisor:
             vm.folder.flush()
         return why
 
+    @property
+    def position(self) -> tuple[int, int]:
+        """Where the machine stands: `turns` and `executed`. Positions are ordered as the moments are."""
+        return self.turns, self.executed
+
     def sleep(self, ns: int) -> None:
         """Let exactly `ns` pass, whether anything happens in it or not."""
         until = self.now + ns
@@ -287,13 +297,15 @@ class Hypervisor:
                 return "instructions"
             else:
                 assert pcpu is not None
-                self._step(pcpu, cut.cut if cut else self._limit(pcpu, len(busy), due, until))
+                limit = self._limit(pcpu, len(busy), due)
+                alone = until is not None and len(busy) == 1
+                self._step(pcpu, cut.cut if cut else min(limit, until) if alone else limit, limit)  # type: ignore[type-var]
 
-    def _limit(self, pcpu: PhysicalCpu, busy: int, due: int | None, until: int | None) -> int:
-        """Where the slice of a physical CPU ends: at its tick, the next event, and, if it is alone, at `until`.
+    def _limit(self, pcpu: PhysicalCpu, busy: int, due: int | None) -> int:
+        """Where the slice of a physical CPU ends: at its tick, the next event, and, if others are busy, at the quantum.
 
-        When several are busy, slices end at multiples of the quantum and never at `until`, so that they
-        interleave in the same way however often `advance` is called.
+        It depends on nothing that a caller of `advance` chooses, so that slices interleave in the same way
+        however often it is called. `until` ends the slice of a physical CPU that is alone.
         """
         limit = pcpu.next_tick
         if due is not None:
@@ -301,22 +313,23 @@ class Hypervisor:
         if busy > 1:
             quantum = QUANTUM * self.ns_per_instruction
             limit = min(limit, (pcpu.clock // quantum + 1) * quantum)
-        elif until is not None:
-            limit = min(limit, until)
         return limit
 
-    def _step(self, pcpu: PhysicalCpu, limit: int) -> None:
-        """One phase of the task on a physical CPU."""
+    def _step(self, pcpu: PhysicalCpu, limit: int, whole: int) -> None:
+        """One phase of the task on a physical CPU up to `limit`; it is a turn if it ends as one to `whole` would."""
         task = pcpu.task
         assert task is not None
         self.now = pcpu.clock
         pcpu.limit = limit
         PHASES[task.phase](self, pcpu, task)
+        ended = not task.in_guest or pcpu.clock >= whole or task.vcpu.cpu.ended_slice
+        self.turns += ended and pcpu.cut <= pcpu.clock
 
     def _dispatch(self) -> None:
         """The next event of the timeline."""
         self.now, event = self.timeline.pop()
         EVENTS[event[0]](self, *event[1:])
+        self.turns += 1
 
     def _settle(self, until: int | None) -> None:
         """`now` for whoever looks from outside: `until`, or how far all physical CPUs have come; it never goes back."""

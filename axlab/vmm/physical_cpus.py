@@ -67,6 +67,7 @@ class PhysicalCpu:
             instructions = min(instructions, hv.budget)
         before = cpu.executed
         trap = cpu.run(instructions)
+        hv.executed += cpu.executed - before
         if hv.budget is not None:
             hv.budget -= cpu.executed - before
         self.spend(hv, cpu.now - self.clock)

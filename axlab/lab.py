@@ -14,6 +14,7 @@ from axlab.errors import AxError, nearest
 from axlab.events import Observers
 from axlab.machine.board import Board
 from axlab.machine.memory_map import RAM_MAX
+from axlab.time.snapshots import Snapshots
 from axlab.trace import Trace
 from axlab.units import TIME_UNITS, Nanoseconds, format_duration, parse_duration, parse_size
 from axlab.vmm.config import VmConfig, default_config, load_config
@@ -44,6 +45,8 @@ class Lab:
     >>> lab = Lab()
     >>> lab.create("demo")
     >>> lab.shell("vm start 0")
+
+    `snapshots` keeps the lab's state under names (`axlab.time.snapshots`).
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class Lab:
             folder=self.folder,
         )
         self.trace.follow(self.hypervisor, self.events)
+        self.snapshots = Snapshots(self)
         self.progress: Callable[[Hypervisor], Progress] | None = None  # set by who shows how long runs go
         self.watchers: list[Watcher] = []  # live views, which look at the machine between slices
 
@@ -103,11 +107,13 @@ class Lab:
             raise AxError(error.message, source=str(path)) from None
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy shows no progress and is not watched: who does that belongs to one terminal or notebook."""
-        return self.__dict__ | {"progress": None, "watchers": []}
+        """A copy shows no progress, is not watched (who does that belongs to one terminal or notebook), and keeps no
+        snapshots."""
+        return self.__dict__ | {"progress": None, "watchers": [], "snapshots": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self.snapshots = Snapshots(self)
         self.trace.follow(self.hypervisor, self.events)
 
     def _private_folder(self) -> Path:
@@ -133,9 +139,11 @@ class Lab:
     def shell(self) -> Shell:
         """The lab's shell; `lab.shell("vm list")` runs a line and returns its result."""
         from axlab.shell.shell import Shell
+        from axlab.time.commands import register
 
         if "_shell" not in self.__dict__:
             self._shell = Shell(self)
+            register(self._shell.tree)
         return self._shell
 
     def run(self, for_: str | None = None) -> str:

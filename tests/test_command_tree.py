@@ -184,21 +184,21 @@ def test_help_of_nothing_that_is_there_points_at_the_word() -> None:
 
 
 def test_every_handler_takes_what_is_declared() -> None:
-    for command in standard_tree().walk():
+    for command in Lab().shell.tree.walk():
         names = [parameter(part.name) for part in (*command.arguments, *command.options, *command.flags)]
         assert set(list(inspect.signature(command.handler).parameters)[1:]) == set(names), command.name
 
 
 def test_every_command_has_a_summary_and_every_part_an_explanation() -> None:
-    for command in standard_tree().walk():
+    for command in Lab().shell.tree.walk():
         assert command.summary and command.summary[0].isupper() and not command.summary.endswith(".")
         assert all(part.summary for part in (*command.arguments, *command.options, *command.flags)), command.name
 
 
 def test_the_reference_in_docs_is_that_of_the_tree() -> None:
     written = (Path(__file__).parent.parent / "docs" / "commands.md").read_text(encoding="utf-8")
-    tree = standard_tree()
-    assert written == reference(tree), "write docs/commands.md anew: it is reference(standard_tree())"
+    tree = Lab().shell.tree
+    assert written == reference(tree), "write docs/commands.md anew: it is reference(Lab().shell.tree)"
     assert all(f"\n## {command.name}\n" in written for command in tree.walk())
 
 

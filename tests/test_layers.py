@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "vmm": BASE | {"machine", "guests"},
     "shell": BASE | {"machine", "vmm", "guests"},
     "trace": {"events", "errors", "units", "languages", "machine/instruction_trace"},  # plain data that it reads
-    "time": BASE | {"machine", "vmm", "trace"},
+    "time": BASE | {"machine", "vmm", "trace", "shell"},
     "doctor": {"__init__"},
     "private_folder": set(),
     "code_cache": {"errors", "units", "languages", "private_folder"},  # machine gets one handed down

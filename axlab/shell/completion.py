@@ -174,6 +174,8 @@ def _values(shell: Shell, kind: ArgumentType, current: str, rest: list[str] | No
     if kind.kind == "vcpu":
         vcpus = ((vm, vcpu) for vm in shell.lab.hypervisor.vms for vcpu in vm.vcpus)
         return [Candidate(f"{vm.id}.{vcpu.id}", f"{vm.name}: {vcpu.state}", "vcpu") for vm, vcpu in vcpus]
+    if words := getattr(kind, "words", None):  # a type that knows what there is: snapshots, ...
+        return [Candidate(word, "", kind.kind) for word in words(shell.lab)]
     if kind.kind == "path":
         return _files(shell, current, getattr(kind, "where", "lab") == "host")
     return [Candidate(choice, "", "choice") for choice in getattr(kind, "choices", ())]

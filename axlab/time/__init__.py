@@ -1,0 +1,1 @@
+"""Time that runs both ways: snapshots, record and replay, stepping back."""

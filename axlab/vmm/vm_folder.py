@@ -48,6 +48,17 @@ class VmFolder:
                 shutil.rmtree(self.path, ignore_errors=True)
             raise AxError(f"the VM's folder {self.path} cannot be written: {reason(error)}") from None
 
+    def rewrite(self, toml: str) -> None:
+        """Make the folder again if it is gone, and vm.log what it was when time has gone back to this moment."""
+        self.buffer.clear()
+        if self.path is None:
+            return
+        if not self.path.exists():
+            self.create(toml)
+        if self.is_own() and not (self.path / "vm.log").is_symlink():
+            with suppress(OSError):  # a full disk keeps nobody from going back
+                (self.path / "vm.log").write_text(self.text(), encoding="utf-8")
+
     def log(self, now: int, text: str) -> None:
         """A line of vm.log, with its virtual time in seconds."""
         entry = f"[{now / 1e9:12.6f}] {text}\n"

@@ -1,0 +1,127 @@
+"""`vm snapshot`: keep the state of the lab, and go back to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from axlab.shell.context import Context
+from axlab.shell.declaration import Argument, command
+from axlab.shell.parts import table_format
+from axlab.shell.render import Block, Lines, Table
+from axlab.shell.results import Result
+from axlab.time.snapshots import Snapshot
+from axlab.units import format_duration, format_memory_size
+
+
+@dataclass(frozen=True)
+class SnapshotName:
+    """The name of a snapshot; `known` ones are offered by completion."""
+
+    metavar: str = "NAME"
+    kind: ClassVar[str] = "name"
+
+    def convert(self, text: str) -> str:
+        return text
+
+    def words(self, lab: Any) -> list[str]:
+        """What completion offers."""
+        return [known.name for known in lab.snapshots]
+
+
+NAME = Argument("name", SnapshotName(), "What it is called: a plain file name")
+
+
+@dataclass(frozen=True)
+class SnapshotRow:
+    """One snapshot: `time` is virtual ns, sizes are bytes of RAM."""
+
+    name: str
+    time: int
+    vms: list[dict[str, Any]]
+    touched: int
+    differs: int
+    fingerprint: str
+
+
+def row_of(snapshot: Snapshot) -> SnapshotRow:
+    vms = [{"id": vm.id, "name": vm.name, "state": vm.state} for vm in snapshot.vms]
+    return SnapshotRow(snapshot.name, snapshot.now, vms, snapshot.touched, snapshot.differs, snapshot.fingerprint)
+
+
+@dataclass(kw_only=True)
+class SnapshotResult(Result):
+    """One snapshot, and what was done with it."""
+
+    snapshot: SnapshotRow
+
+
+@dataclass(kw_only=True)
+class SnapshotListResult(Result):
+    """The snapshots, oldest first."""
+
+    snapshots: list[SnapshotRow] = field(default_factory=list)
+
+    def blocks(self) -> list[Block]:
+        if not self.snapshots:
+            return [Lines(("No snapshots.",))]
+        rows = [
+            (row.name, format_duration(row.time), str(len(row.vms)), format_memory_size(row.touched),
+             format_memory_size(row.differs))
+            for row in self.snapshots
+        ]  # fmt: skip
+        return [Table(("NAME", "TIME", "VMS", "MEMORY", "DIFFERS"), tuple(rows))]
+
+
+def count(number: int) -> str:
+    return f"{number} VM{'s' * (number != 1)}"
+
+
+@command("vm snapshot save", "Keep the state of the lab under a name", NAME)
+def save(context: Context, name: str) -> Result:
+    """Keep the whole lab as it is now: memory, vCPUs, devices, virtual time, the trace.
+
+    A snapshot of that name is replaced. It costs the pages that are written afterwards.
+    """
+    row = row_of(context.lab.snapshots.save(name))
+    memory = format_memory_size(row.touched)
+    context.say(f"✓ snapshot {name!r} at {format_duration(row.time)}: {count(len(row.vms))}, {memory} of memory")
+    return SnapshotResult(snapshot=row, transcript=context.transcript)
+
+
+@command("vm snapshot restore", "Go back to a snapshot", NAME)
+def restore(context: Context, name: str) -> Result:
+    """Make the whole lab what it was: also virtual time and the trace.
+
+    What has happened since then has not happened. The snapshot stays.
+    """
+    before = context.hypervisor.now
+    row = row_of(context.lab.snapshots.restore(name))
+    context.say(f"✓ restored {name!r}: the lab is at {format_duration(row.time)} (it was at {format_duration(before)})")
+    return SnapshotResult(snapshot=row, transcript=context.transcript)
+
+
+@command("vm snapshot list", "List snapshots", table_format())
+def list_snapshots(context: Context, format: str) -> Result:
+    return SnapshotListResult(snapshots=[row_of(known) for known in context.lab.snapshots], format=format)
+
+
+@command("vm snapshot show", "Show a snapshot", NAME, table_format())
+def show(context: Context, name: str, format: str) -> Result:
+    row = row_of(context.lab.snapshots[name])
+    context.say(
+        f"Snapshot {row.name}",
+        f"  Time:        {format_duration(row.time)}",
+        f"  Memory:      {format_memory_size(row.touched)}, of which {format_memory_size(row.differs)} are kept here",
+        f"  Fingerprint: {row.fingerprint}",
+        *(f"  VM[{vm['id']}] {vm['name']}: {vm['state']}" for vm in row.vms),
+    )
+    return SnapshotResult(snapshot=row, transcript=context.transcript, format=format)
+
+
+@command("vm snapshot delete", "Delete a snapshot", NAME)
+def delete(context: Context, name: str) -> Result:
+    row = row_of(context.lab.snapshots[name])
+    context.lab.snapshots.delete(name)
+    context.say(f"✓ snapshot {name!r} deleted")
+    return SnapshotResult(snapshot=row, transcript=context.transcript)

@@ -1,0 +1,87 @@
+"""A moment of a lab: all that it takes to go back there, kept in memory.
+
+RAM costs the pages that are written afterwards; what else there is (CPUs, devices, tasks, the timeline, the trace)
+is small and kept whole, but for long columns of the trace, which moments share.
+
+Going back, the trace becomes what it was then, and so does the fingerprint: what has happened since then has not
+happened. Observers stay, and so do settings of those who look: what is recorded from now on, breakpoints, watches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from axlab.events import Log
+from axlab.machine.page_versions import Version
+from axlab.time.memento import Memento, capture
+
+Levels = dict[tuple[int, int], str]  # (VM, vCPU) whose instructions are recorded -> at which level
+
+
+@dataclass(eq=False, frozen=True)
+class Moment:
+    """`now` is virtual time in ns, `position` the hypervisor's."""
+
+    now: int
+    position: tuple[int, int]
+    memento: Memento
+    version: Version
+
+
+def take(lab: Any, previous: Moment | None = None) -> Moment:
+    """The present moment. `previous`, of the same lab, shares with it what is alike."""
+    lab.trace.recorder.flush()
+    roots = (lab.board, lab.hypervisor, lab.trace.recorder)
+    memento = capture(roots, None if previous is None else previous.memento)
+    return Moment(lab.hypervisor.now, lab.hypervisor.position, memento, lab.board.memory.version())
+
+
+def go(lab: Any, moment: Moment) -> None:
+    """Make the lab what it was. All objects of that moment are the same objects."""
+    recorder = lab.trace.recorder
+    recorder.flush()
+    level, limit, levels = recorder.level, recorder.limit, recorded(lab)
+    moment.memento.restore()
+    lab.board.memory.go(moment.version)
+    recorder.level, recorder.limit = level, limit
+    record_again(lab, levels)
+    for vm in lab.hypervisor.vms:
+        vm.folder.rewrite(vm.config.anywhere().to_toml())
+
+
+def forget(lab: Any, moment: Moment) -> None:
+    """Nobody goes there any more: free what only this moment needs."""
+    lab.board.memory.versions.forget(moment.version)
+
+
+def recorded(lab: Any) -> Levels:
+    """Whose instructions are recorded now."""
+    recordings = lab.trace.recorder.executed.recordings
+    return {(known.vm, known.vcpu): known.level for known in recordings if known.goes_on}
+
+
+def record_again(lab: Any, levels: Levels) -> None:
+    """Record the instructions of these vCPUs and of no others; recordings that went on then go on."""
+    executed = lab.trace.recorder.executed
+    for known in executed.recordings:
+        known.goes_on = known.goes_on and (known.vm, known.vcpu) in levels
+    going = {(known.vm, known.vcpu): known for known in executed.recordings if known.goes_on}
+    for vm in lab.hypervisor.vms:
+        for vcpu in vm.vcpus:
+            place = (vm.id, vcpu.id)
+            if place in levels:
+                recording = going.get(place) or executed.begin(*place, vcpu.cpu.ns_per_instruction)
+                recording.level = levels[place]
+                trace = recording.trace
+            else:
+                trace = None
+            if vcpu.cpu.trace is not trace:
+                vcpu.cpu.record(trace)
+
+
+def tell(lab: Any, text: str) -> None:
+    """Tell observers of a jump in time, so that they look again. It does not go into the trace, which has none."""
+    for observer in lab.events.observers:
+        if observer is not lab.trace.recorder:
+            observer(Log(lab.hypervisor.now, "info", text))

@@ -15,6 +15,8 @@ from test_save_restore import BUSY
 from axlab.errors import AxError
 from axlab.events import Event, Log
 from axlab.lab import Lab
+from axlab.machine.stops import Watch
+from axlab.vmm.stops import StopPoint
 
 
 def busy_lab(scheduler: str = "rr") -> Lab:
@@ -154,6 +156,21 @@ def test_recorded_instructions_go_back_with_the_lab() -> None:
     assert list(lab.trace.recorder.table("blocks").rows()) == blocks
     lab.run("500us")
     assert list(lab.trace.recorder.table("blocks").rows()) == longer
+
+
+def test_stop_points_are_up_to_who_looks_and_hold_in_the_past_too() -> None:
+    lab = lab_with(COUNTS)
+    lab.hypervisor.start(lab.vm(0))
+    lab.snapshots.save("start")
+    lab.run("1ms")
+    watch = StopPoint(0, "the counter", vm=0, watches=(Watch(0x4020_0000, 0x4020_0008),))
+    lab.hypervisor.stops.add(lab.hypervisor, watch)
+    lab.snapshots.restore("start")
+    for number in (1, 2, 3):
+        assert lab.run() == "break"
+        assert lab.vm(0).read(0x4020_0000, 1) == bytes([number])
+    lab.snapshots.restore("start")
+    assert lab.run() == "break" and lab.vm(0).read(0x4020_0000, 1) == b"\x01"
 
 
 def test_observers_are_told_that_time_went_back() -> None:

@@ -16,12 +16,17 @@ from types import FunctionType
 from typing import Any
 
 from axlab.events import Observers
+from axlab.machine.cpu import Cpu
 from axlab.machine.memory import Memory
+from axlab.vmm.stops import Stops
 
 PLAIN = (int, float, str, bytes, bool, type(None), enum.Enum, PurePath, range, FunctionType, type)
 MAPPINGS = (dict, Counter, OrderedDict, defaultdict)
 SEQUENCES = (list, deque)
 BUFFERS = (bytearray, array)
+
+# Fields that are saved elsewhere, or set anew: pages by `Memory.version`, what a CPU stops at by `Stops.apply`.
+NO_STATE: dict[type, tuple[str, ...]] = {Memory: ("pages",), Cpu: ("breakpoints", "watches")}
 
 
 class Kind(enum.Enum):
@@ -34,13 +39,13 @@ class Kind(enum.Enum):
     SET = "a set"
     BUFFER = "bytes that change: a bytearray or an array"
     OBJECT = "an object with fields"
-    OUTSIDE = "does not belong to the state: who observes"
+    OUTSIDE = "does not belong to the state: who observes, and where a person wants time to stand still"
 
 
 @cache
 def kind_of(cls: type) -> Kind:
     """The kind of all values of a class."""
-    if issubclass(cls, Observers):
+    if issubclass(cls, (Observers, Stops)):
         return Kind.OUTSIDE
     if issubclass(cls, tuple) or cls is frozenset:
         return Kind.TUPLE
@@ -65,6 +70,4 @@ def fields_of(value: object) -> dict[str, Any]:
         state = {**(state[0] or {}), **(state[1] or {})}
     if isinstance(state, list):  # a frozen dataclass with slots
         state = {known.name: content for known, content in zip(fields(value), state, strict=True)}  # type: ignore[arg-type]
-    if isinstance(value, Memory):
-        del state["pages"]
-    return dict(state or {})
+    return {name: content for name, content in (state or {}).items() if name not in NO_STATE.get(type(value), ())}

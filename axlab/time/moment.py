@@ -46,6 +46,7 @@ def go(lab: Any, moment: Moment) -> None:
     lab.board.memory.go(moment.version)
     recorder.level, recorder.limit = level, limit
     record_again(lab, levels)
+    lab.hypervisor.stops.apply(lab.hypervisor)
     for vm in lab.hypervisor.vms:
         vm.folder.rewrite(vm.config.anywhere().to_toml())
 

@@ -298,8 +298,8 @@ class Hypervisor:
             else:
                 assert pcpu is not None
                 limit = self._limit(pcpu, len(busy), due)
-                alone = until is not None and len(busy) == 1
-                self._step(pcpu, cut.cut if cut else min(limit, until) if alone else limit, limit)  # type: ignore[type-var]
+                end = limit if until is None or len(busy) > 1 else min(limit, until)
+                self._step(pcpu, cut.cut if cut else end, limit)
 
     def _limit(self, pcpu: PhysicalCpu, busy: int, due: int | None) -> int:
         """Where the slice of a physical CPU ends: at its tick, the next event, and, if others are busy, at the quantum.

@@ -30,17 +30,20 @@ if TYPE_CHECKING:
 
 RAM_GRANULE = 1 << 20
 SHORTEST_TICK = TIME_UNITS["us"]
-SETTINGS = {"cpus", "ram", "gic_version", "ns_per_instruction", "scheduler", "boot_delay", "tick", "code_cache"}
+SETTINGS = {
+    "cpus", "ram", "gic_version", "ns_per_instruction", "scheduler", "seed", "boot_delay", "tick", "code_cache",
+}  # fmt: skip
 
 
 class Lab:
     """A board with a hypervisor on it, in virtual time.
 
     `cpus` physical CPUs (1 to 8), `ram` bytes or text such as "8G", `gic_version` 3 or 2,
-    `ns_per_instruction` of virtual time, `scheduler` "fifo", "rr" or "fair" (or a `Scheduler`),
-    `boot_delay` as AxVisor's between VMs, `tick` of the host as a duration, `folder` where VMs keep
-    their data (a private temporary one by default, removed with the lab), `code_cache` whether code that was
-    translated is kept on disk for the next lab, where that is safe. Raises `AxError`.
+    `ns_per_instruction` of virtual time, `scheduler` "fifo", "rr", "fair" or "random" (or a class or object of your
+    own), `seed` for what a scheduler leaves to chance (the same seed gives the same run), `boot_delay` as
+    AxVisor's between VMs, `tick` of the host as a duration, `folder` where VMs keep their data (a private temporary
+    one by default, removed with the lab), `code_cache` whether code that was translated is kept on disk for the next
+    lab, where that is safe. Raises `AxError`.
 
     >>> lab = Lab()
     >>> lab.create("demo")
@@ -57,6 +60,7 @@ class Lab:
         gic_version: int = 3,
         ns_per_instruction: int = 100,
         scheduler: Any = "fifo",
+        seed: int = 0,
         boot_delay: bool = False,
         tick: str = "10ms",
         folder: str | Path | None = None,
@@ -77,6 +81,7 @@ class Lab:
             self.board,
             self.events,
             scheduler=scheduler,
+            seed=_number("seed", seed, range(0, 1 << 63)),
             ns_per_instruction=_number("ns_per_instruction", ns_per_instruction, range(1, 1_000_001)),
             tick=_tick(tick),
             boot_delay=_switch("boot_delay", boot_delay),
@@ -134,6 +139,22 @@ class Lab:
     def vm(self, which: int | str) -> Vm:
         """A VM by id or by name. Raises `AxError`."""
         return self.hypervisor.vms.find(which)
+
+    @property
+    def settings(self) -> dict[str, int | bool | str]:
+        """What the lab was made with, by the keywords of `Lab`; a scheduler by its name."""
+        hypervisor = self.hypervisor
+        return {
+            "cpus": self.board.cpus,
+            "ram": self.board.memory.size,
+            "gic_version": self.board.gic_version,
+            "ns_per_instruction": hypervisor.ns_per_instruction,
+            "scheduler": hypervisor.scheduler.name,
+            "seed": hypervisor.scheduler.seed,
+            "boot_delay": hypervisor.boot_delay,
+            "tick": format_duration(hypervisor.tick).replace(" ", ""),
+            "code_cache": self.code_cache is not None,
+        }
 
     @property
     def shell(self) -> Shell:

@@ -50,7 +50,7 @@ MAY_USE = {
     "elftools": {"vmm"},
     "prompt_toolkit": {"shell"},
     "tqdm": {"lab", "cli", "notebook", "scale"},
-    "pandas": {"notebook", "trace/frames"},
+    "pandas": {"notebook", "shell/frames", "trace/frames"},
     "numpy": {"notebook", "trace/frames", "trace/export_arrow", "trace/executed_columns"},
     "matplotlib": {"notebook", "trace/figures"},
     "pyarrow": {"trace/export_arrow"},
@@ -63,7 +63,7 @@ MAY_USE = {
     "nbclient": {"course/build"},
 }
 # These do nothing without their library, and are themselves imported only when it is needed.
-BUILT_ON_A_LIBRARY = {"shell/terminal", "trace/executed_columns", "course/magics"}
+BUILT_ON_A_LIBRARY = {"shell/frames", "shell/terminal", "trace/executed_columns", "course/magics"}
 MODULES = sorted(path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py"))
 
 

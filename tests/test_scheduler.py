@@ -113,7 +113,8 @@ def test_a_scheduler_of_ones_own_is_a_subclass() -> None:
 
 
 def test_an_unknown_scheduler_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(AxError, match="^unknown scheduler 'cfs'; there are fifo, rr, fair, or hand over a Scheduler$"):
+    message = "unknown scheduler 'cfs'; there are fifo, rr, fair, random, or hand over a Scheduler"
+    with pytest.raises(AxError, match=f"^{message}$"):
         make_scheduler("cfs")
 
 

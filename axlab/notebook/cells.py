@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from axlab.notebook.guest_cell import guest
+from axlab.notebook.sched_cell import sched
 from axlab.shell import help as usage
 from axlab.shell.binding import bind
 from axlab.shell.declaration import Command
@@ -18,7 +19,7 @@ from axlab.shell.tree import CommandTree
 if TYPE_CHECKING:
     from axlab.notebook.magics import AxLabMagics
 
-COMMANDS: tuple[Command, ...] = (guest,)
+COMMANDS: tuple[Command, ...] = (guest, sched)
 
 
 def cell_tree() -> CommandTree:

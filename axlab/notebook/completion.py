@@ -62,7 +62,7 @@ def matcher_for(magics: AxLabMagics) -> Any:
 
 def candidates(magics: AxLabMagics, magic: str, command: str) -> tuple[list[str], str]:
     """The words that could stand at the end of a command, and what is written of them already."""
-    from axlab.notebook.lab_commands import names
+    from axlab.notebook.lab_commands import names, words_for
 
     shell = magics.lab.shell
     if magic in CELL_MAGICS:
@@ -70,6 +70,9 @@ def candidates(magics: AxLabMagics, magic: str, command: str) -> tuple[list[str]
         found = complete(shell, whole, len(whole), cell_tree())
         return [one.text for one in found], whole[found[0].start :] if found else command
     first, blank, _ = command.lstrip().partition(" ")
+    if magic == "axlab" and blank and first in names():
+        written = command.rpartition(" ")[2]
+        return [word for word in words_for(magics, first) if word.startswith(written)], written
     group = "" if magic == "axlab" else magic
     whole = (prefix(shell, first, group) if blank else f"{group} ".lstrip()) + command.lstrip()
     found = shell.complete(whole)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from axlab.errors import AxError
 from axlab.notebook.figures import FIGURES, show
-from axlab.shell.results import HelpResult
+from axlab.shell.render import Block, Table
+from axlab.shell.results import HelpResult, Result
 
 if TYPE_CHECKING:
     from axlab.notebook.magics import AxLabMagics
@@ -41,6 +42,22 @@ def names() -> list[str]:
     return list(COMMANDS)
 
 
+def words_for(magics: AxLabMagics, command: str) -> list[str]:
+    """What may stand behind a command of `%axlab`."""
+    from axlab.lab import SETTINGS, Lab
+    from axlab.vmm.scheduler import SCHEDULERS
+
+    if command == "new":
+        known = [f"scheduler={name}" for name in (*SCHEDULERS, *magics.schedulers)]
+        return sorted([f"{key}=" for key in SETTINGS] + known)
+    if command == "use":
+        return sorted(name for name, kept in magics.variables.items() if isinstance(kept, Lab))
+    if command in FIGURES:
+        vms = list(magics.lab.hypervisor.vms)
+        return [*(str(vm.id) for vm in vms), *(vm.name for vm in vms), "--live"]
+    return []
+
+
 def help_text(magics: AxLabMagics) -> HelpResult:
     """The commands of `%axlab` and their meaning."""
     width = max(len(command.usage) for command in COMMANDS.values())
@@ -60,9 +77,15 @@ def new(magics: AxLabMagics, words: list[str]) -> Any:
             known = ", ".join(sorted(SETTINGS))
             raise AxError(f"{word!r} is no setting of a lab; write KEY=VALUE (keys: {known})")
         settings[key] = value_of(value)
-    magics.lab = Lab(**settings)
+    magics.lab = Lab(**settings | own_scheduler(magics, settings))
     magics.settings = settings
     return magics.lab
+
+
+def own_scheduler(magics: AxLabMagics, settings: dict[str, Any]) -> dict[str, Any]:
+    """The class of a scheduler that a cell made, in the place of its name."""
+    name = settings.get("scheduler")
+    return {"scheduler": magics.schedulers[name]} if name in magics.schedulers else {}
 
 
 def value_of(text: str) -> int | bool | str:
@@ -92,6 +115,44 @@ def use(magics: AxLabMagics, words: list[str]) -> Any:
     return lab
 
 
+@dataclass(kw_only=True)
+class ConfigResult(Result):
+    """The settings of a lab, as `%axlab new` takes them."""
+
+    settings: list[dict[str, Any]] = field(default_factory=list)
+
+    def blocks(self) -> list[Block]:
+        rows = tuple((one["key"], written(**one)) for one in self.settings)
+        return [Table(("SETTING", "VALUE"), rows)]
+
+    def only(self, key: str) -> ConfigResult:
+        """One of the settings."""
+        return ConfigResult(settings=[one for one in self.settings if one["key"] == key])
+
+
+def config(magics: AxLabMagics, words: list[str]) -> ConfigResult:
+    """What the lab was made with."""
+    _none(words, "config")
+    return ConfigResult(settings=[{"key": key, "value": value} for key, value in magics.lab.settings.items()])
+
+
+def written(key: str, value: int | bool | str) -> str:
+    """A setting as `%axlab new` reads it."""
+    if key == "ram" and isinstance(value, int):
+        return f"{value >> 30}G" if not value % (1 << 30) else f"{value >> 20}M"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def seed(magics: AxLabMagics, words: list[str]) -> Any:
+    """The seed of the lab's scheduler; with a number, a new lab that has this one and is else the same."""
+    if not words:
+        return config(magics, []).only("seed")
+    if len(words) > 1 or not words[0].isdecimal():
+        raise AxError("%axlab seed takes one whole number: %axlab seed 7")
+    settings = magics.settings | {"seed": int(words[0])}
+    return new(magics, [f"{key}={value}" for key, value in settings.items()])
+
+
 def drawing(name: str) -> LabCommand:
     """The command that draws a figure, or with `--live` shows it live."""
     figure = FIGURES[name]
@@ -107,6 +168,8 @@ COMMANDS = {
     "new": LabCommand("new [KEY=VALUE...]", "a new lab, such as: new cpus=2 ram=4G", new),
     "reset": LabCommand("reset", "a new lab with the same settings", reset),
     "use": LabCommand("use NAME", "command the lab of a variable", use),
+    "config": LabCommand("config", "the lab's settings", config),
+    "seed": LabCommand("seed [N]", "the seed of the scheduler; with N, a new lab with that seed", seed),
     **{name: drawing(name) for name in FIGURES},
     "help": LabCommand("help [COMMAND]", "this, or what a command does", lambda magics, _: help_text(magics)),
 }

@@ -1,4 +1,5 @@
-"""`%load_ext axlab`: the magics `%vm`, `%vcpu`, `%machine` and `%axlab`, `%%guest`, and their completion.
+"""`%load_ext axlab`: the magics `%vm`, `%vcpu`, `%machine` and `%axlab`, `%%guest`, `%%sched`,
+and their completion.
 
 The lab of a notebook belongs to the object that holds the magics, so that there is one for each
 kernel and none in the module. It is made when it is first needed.
@@ -12,7 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, magics_class, no_var_expand
 
 from axlab.errors import AxError
-from axlab.notebook import guest_cell
+from axlab.notebook import guest_cell, sched_cell
 from axlab.notebook.cells import run_cell
 from axlab.notebook.completion import matcher_for
 from axlab.notebook.progress import show_progress
@@ -28,6 +29,7 @@ class AxLabMagics(Magics):
         super().__init__(shell)
         self._lab: Any = None
         self.settings: dict[str, Any] = {}
+        self.schedulers: dict[str, Any] = {}  # the user's own, by the names that %%sched gave them
         self.matcher = matcher_for(self)
 
     @property
@@ -77,6 +79,12 @@ class AxLabMagics(Magics):
     def guest(self, line: str, cell: str) -> Result:
         """Make a VM from the AArch64 assembly in a cell, or with `--c` from C: `%%guest NAME`, `%%guest --help`."""
         return run_cell(self, guest_cell.guest, line, cell)
+
+    @no_var_expand
+    @cell_magic
+    def sched(self, line: str, cell: str) -> Result:
+        """Make the class in a cell the lab's scheduler: `%%sched NAME`, `%%sched --help`."""
+        return run_cell(self, sched_cell.sched, line, cell)
 
     @no_var_expand
     @line_cell_magic

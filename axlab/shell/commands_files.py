@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from axlab import __version__
 from axlab.errors import AxError
@@ -40,6 +41,10 @@ class ListingResult(Result):
 
     folders: dict[str, list[Entry]] = field(default_factory=dict)
     long: bool = False
+
+    @property
+    def tables(self) -> dict[str, list[Any]]:
+        return {"entries": [entry for entries in self.folders.values() for entry in entries]}
 
     def blocks(self) -> list[Block]:
         lines: list[str] = []

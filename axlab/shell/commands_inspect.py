@@ -89,6 +89,11 @@ class RegistersResult(Result):
     pstate: str
     system: dict[str, int]
 
+    @property
+    def tables(self) -> dict[str, list[Any]]:
+        named = {**{f"x{number}": value for number, value in enumerate(self.x)}, "sp": self.sp, "pc": self.pc}
+        return {"registers": [{"name": name, "value": value} for name, value in {**named, **self.system}.items()]}
+
     def blocks(self) -> list[Block]:
         named = [(f"x{number}", value) for number, value in enumerate(self.x)] + [("sp", self.sp), ("pc", self.pc)]
         lines = [f"VM[{self.vm}] VCpu[{self.vcpu}]: EL{self.el}, PSTATE {self.pstate}", ""]
@@ -180,6 +185,11 @@ class DisassemblyResult(Result):
     lines: list[tuple[int, int, str]] = field(default_factory=list)
 
     HIDDEN: ClassVar[frozenset[str]] = Result.HIDDEN | {"marked"}
+
+    @property
+    def tables(self) -> dict[str, list[Any]]:
+        names = ("address", "word", "text")
+        return {"lines": [dict(zip(names, line, strict=True)) for line in self.lines]}
 
     def blocks(self) -> list[Block]:
         return [

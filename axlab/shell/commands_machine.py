@@ -229,7 +229,7 @@ def machine(context: Context, format: str) -> Result:
         now=hypervisor.now,
         ns_per_instruction=hypervisor.ns_per_instruction,
         gic_version=board.gic_version,
-        scheduler=type(hypervisor.scheduler).__name__.removesuffix("Scheduler"),
+        scheduler=hypervisor.scheduler.title,
         ram=ram.size,
         ram_touched=board.memory.touched(),
         running_vms=hypervisor.running_vms,

@@ -1,16 +1,21 @@
-"""What a command returns: a value with `.ok`, and three renderings of it: text, HTML, JSON.
+"""What a command returns: a value with `.ok`, three renderings of it (text, HTML, JSON), and its rows.
 
-A result type lists its facts as fields and says in `blocks()` what a person sees; how blocks look is
-`render.py`'s. Nothing here prints.
+`for row in result`, `result[0]`, `len(result)` and `result.frame()` read the rows. A result type lists
+its facts as fields and says in `blocks()` what a person sees; how blocks look is `render.py`'s. Nothing here prints.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from axlab.errors import AxError, nearest
 from axlab.shell import render
 from axlab.shell.render import Block, Lines, plain
+
+if TYPE_CHECKING:
+    import pandas
 
 MIME = "application/vnd.axlab+json"
 
@@ -49,6 +54,46 @@ class Result:
     def json_text(self) -> str:
         """The facts as JSON text, indented by 2."""
         return render.json_text(self.json())
+
+    @property
+    def tables(self) -> dict[str, list[Any]]:
+        """The result's lists of rows, by the names of their fields."""
+        values = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in self.HIDDEN}
+        return {name: value for name, value in values.items() if isinstance(value, list)}
+
+    def rows(self, of: str = "") -> list[Any]:
+        """The rows of the result, or those of one list where it has several: `rows("regions")`. Raises AxError."""
+        tables = self.tables
+        if of in tables or (not of and len(tables) == 1):
+            return tables[of or next(iter(tables))]
+        if of:
+            known = nearest(of, list(tables)) or (f"; it has {', '.join(tables)}" if tables else "; it has none")
+            raise AxError(f"this result has no rows {of!r}{known}")
+        if tables:
+            raise AxError(f"this result has several lists of rows; name one: {', '.join(map(repr, tables))}")
+        raise AxError("this result has no rows")
+
+    def frame(self, of: str = "") -> pandas.DataFrame:
+        """The rows as a DataFrame; a result without rows is one row of its facts. Raises AxError."""
+        from axlab.shell.frames import frame_of
+
+        if not of and not self.tables:
+            facts = self.json()
+            return frame_of([{name: value for name, value in facts.items() if not isinstance(value, list)}])
+        return frame_of([record(row, of or next(iter(self.tables))) for row in self.rows(of)])
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.rows())
+
+    def __len__(self) -> int:
+        return len(self.rows())
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.rows()[place]
+
+    def __bool__(self) -> bool:
+        """Whether it worked, also where it has no rows."""
+        return self.ok
 
     def __str__(self) -> str:
         return self.text()
@@ -95,6 +140,9 @@ class ScriptResult(Result):
     def json(self) -> Any:
         return {"ok": self.ok, "status": self.status, "results": [result.json() for result in self.results]}
 
+    def frame(self, of: str = "") -> pandas.DataFrame:
+        raise AxError("a script has one result for each command, and each has a frame of its own: result[0].frame()")
+
 
 def ending(result: Result) -> ExitResult | None:
     """The `exit` that a result is, or that a script ended with; None where the session goes on."""
@@ -113,6 +161,17 @@ class RedirectedResult(Result):
 
     def blocks(self) -> list[Block]:
         return []
+
+    @property
+    def tables(self) -> dict[str, list[Any]]:
+        return self.inner.tables
+
+
+def record(row: Any, name: str) -> dict[str, Any]:
+    """A row as column -> value; a row that is a single value stands in a column of the list's `name`."""
+    if is_dataclass(row):
+        return {item.name: getattr(row, item.name) for item in fields(row)}
+    return row if isinstance(row, dict) else {name: row}
 
 
 def shown(result: Result) -> list[Block]:

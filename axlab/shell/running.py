@@ -53,6 +53,19 @@ class Interruptible:
             outer._tell_script()
 
 
+class InterruptibleRun(Interruptible):
+    """While the machine runs, Ctrl-C sets `requested`; a person's own scheduler that does not return is ended by it."""
+
+    def __init__(self, hypervisor: Any) -> None:
+        super().__init__()
+        self.hypervisor = hypervisor
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        super()._handle(number, frame)
+        if self.hypervisor.scheduler.asking:
+            raise KeyboardInterrupt
+
+
 class InterruptibleScript(Interruptible):
     """While this is entered, Ctrl-C sets `requested`, also where a command within has heard it first."""
 
@@ -111,7 +124,7 @@ def advance(
     progress: Watcher | None = None,
 ) -> str:
     """Run the machine for `ns` of virtual time. Returns why it ended: time, stop, idle, instructions, interrupted."""
-    with Interruptible() as interrupt:
+    with InterruptibleRun(hypervisor) as interrupt:
 
         def ended() -> bool:
             if progress is not None:

@@ -58,7 +58,8 @@ class Hypervisor:
         board: Board,
         events: Observers | None = None,
         *,
-        scheduler: str | Scheduler = "fifo",
+        scheduler: str | Scheduler | type = "fifo",
+        seed: int = 0,
         ns_per_instruction: int = 100,
         tick: int = TICK_NS,
         boot_delay: bool = False,
@@ -67,7 +68,7 @@ class Hypervisor:
     ) -> None:
         self.board = board
         self.events = events if events is not None else Observers()
-        self.scheduler = make_scheduler(scheduler)
+        self.scheduler = make_scheduler(scheduler, seed)
         self.ns_per_instruction = ns_per_instruction
         self.tick = tick
         self.boot_delay = boot_delay
@@ -227,6 +228,13 @@ class Hypervisor:
             self.physical_cpus.place(self, vcpu.task)
         kick(vcpu)
 
+    def use_scheduler(self, wanted: str | Scheduler | type) -> None:
+        """Schedule otherwise from now on; who waits keeps the place in the queue. Raises `AxError`."""
+        scheduler = make_scheduler(wanted, self.scheduler.seed)
+        for task in self.scheduler.ready:
+            scheduler.add(task, self.now)
+        self.scheduler = scheduler
+
     def skip_virtual_time(self, vm: Vm) -> None:
         """The guest's virtual counter did not run while all of its vCPUs stood still."""
         parked = [v.task for v in vm.on_vcpus if v.task is not None and v.state is VcpuStatus.BLOCKED]
@@ -251,6 +259,7 @@ class Hypervisor:
         "time": it is `until`. "stop": `stop()` was true, which is asked between slices and exits.
         "break": a stop point was hit, which `stops.stopped` says.
         "instructions": so many were executed. "idle": nothing can happen any more; time stays where it is.
+        Raises `AxError` where a person's own scheduler made a mistake; the machine can go on.
         """
         self.budget = max_instructions
         self.stops.stopped = None
@@ -261,6 +270,10 @@ class Hypervisor:
         self._settle(until if why == "time" else None)
         for vm in self.vms:
             vm.folder.flush()
+        if why == "mistake":
+            mistake, self.scheduler.mistake = self.scheduler.mistake, None
+            assert mistake is not None
+            raise mistake
         return why
 
     @property
@@ -278,6 +291,8 @@ class Hypervisor:
         while True:
             if self.stops.stopped is not None:
                 return "break"
+            if self.scheduler.mistake is not None:
+                return "mistake"
             if stop is not None and stop():
                 return "stop"
             busy = self.physical_cpus.busy()

@@ -1,20 +1,21 @@
-"""Which vCPU task a physical CPU runs next: AxVisor's FIFO, and two others to compare it with.
+"""Which vCPU task a physical CPU runs next: AxVisor's FIFO, and three others to compare it with.
 
-To write your own, subclass `Scheduler` and hand an instance to the lab:
+To write your own, subclass `Scheduler` and hand the class (or an object) to the lab, `Lab(scheduler=Lottery)`:
 
     class Lottery(Scheduler):
-        name = "lottery"
         def choose(self, tasks, pcpu, now):
-            return tasks[(now // 1000) % len(tasks)]
+            return tasks[self.draw(len(tasks))]
 
 Everything that it keeps must be plain data, because a lab is saved with its scheduler.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from axlab.errors import AxError
+
+M64 = (1 << 64) - 1
 
 
 class Schedulable(Protocol):
@@ -38,9 +39,29 @@ class Scheduler:
     """
 
     name = "fifo"
+    seed = 0  # the lab's: what `draw` gives depends on it
+    drawn = 0  # how often `draw` was asked
+    mistake: AxError | None = None  # what went wrong in a person's own scheduler; it ends the run
+    asking = ""  # the method of a person's own scheduler that is running
 
     def __init__(self) -> None:
         self.ready: list[Schedulable] = []
+
+    @property
+    def title(self) -> str:
+        """Its name in texts."""
+        return type(self).__name__
+
+    def draw(self, below: int) -> int:
+        """A number from 0 to `below` - 1 as if by chance; with the same seed the same ones in every run.
+
+        (SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014.)
+        """
+        self.drawn += 1
+        z = self.seed + self.drawn * 0x9E37_79B9_7F4A_7C15 & M64
+        z = (z ^ z >> 30) * 0xBF58_476D_1CE4_E5B9 & M64
+        z = (z ^ z >> 27) * 0x94D0_49BB_1331_11EB & M64
+        return (z ^ z >> 31) % below
 
     def add(self, task: Schedulable, now: int) -> None:
         """A task became ready and no physical CPU that it may use is idle; or it was preempted."""
@@ -119,13 +140,30 @@ class Fair(Scheduler):
         return min(other.virtual_ns for other in waiting) < task.virtual_ns
 
 
-SCHEDULERS: dict[str, type[Scheduler]] = {kind.name: kind for kind in (Fifo, RoundRobin, Fair)}
+class Random(RoundRobin):
+    """A time slice for each, and chance says who is next: the lab's `seed` decides what chance says."""
+
+    name = "random"
+
+    def choose(self, tasks: list[Schedulable], pcpu: int, now: int) -> Schedulable:
+        return tasks[self.draw(len(tasks))]
 
 
-def make_scheduler(wanted: str | Scheduler) -> Scheduler:
-    """A scheduler by its name, or the given one; `AxError` for an unknown name."""
-    if isinstance(wanted, Scheduler):
-        return wanted
-    if wanted not in SCHEDULERS:
-        raise AxError(f"unknown scheduler {wanted!r}; there are {', '.join(SCHEDULERS)}, or hand over a Scheduler")
-    return SCHEDULERS[wanted]()
+SCHEDULERS: dict[str, type[Scheduler]] = {kind.name: kind for kind in (Fifo, RoundRobin, Fair, Random)}
+METHODS = ("add", "remove", "next", "choose", "ran", "preempts")
+"""What may be written anew in a scheduler of one's own."""
+
+
+def make_scheduler(wanted: Any, seed: int = 0) -> Scheduler:
+    """A scheduler by its name, a class, or the given one; a person's own gets a guard. Raises `AxError`."""
+    if isinstance(wanted, str):
+        if wanted not in SCHEDULERS:
+            raise AxError(f"unknown scheduler {wanted!r}; there are {', '.join(SCHEDULERS)}, or hand over a Scheduler")
+        made = SCHEDULERS[wanted]()
+        made.seed = seed
+        return made
+    if type(wanted) in SCHEDULERS.values():
+        return wanted  # type: ignore[no-any-return]
+    from axlab.vmm.own_scheduler import OwnScheduler, guarded
+
+    return wanted if isinstance(wanted, OwnScheduler) else guarded(wanted, seed)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from axlab.errors import AxError
 from axlab.events import Event
 from axlab.machine.stops import Hit, Watch
+from axlab.vmm import guest_memory, register_values
 
 if TYPE_CHECKING:
     from axlab.vmm.hypervisor import Hypervisor
@@ -38,6 +39,33 @@ class Situation:
     def time(self) -> int:
         """Virtual time in ns."""
         return self.hypervisor.now if self.event is None else self.event.time
+
+    def where(self, name: str) -> int:
+        """The number of the `vm` or `vcpu`, or the `pc` of the vCPU. Raises LookupError where there is none."""
+        if name == "vm" and self.vm is not None:
+            return self.vm.id
+        if self.vcpu is None:
+            raise LookupError(name)
+        return self.vcpu.id if name == "vcpu" else self.vcpu.cpu.pc
+
+    def register(self, name: str) -> int:
+        """A register of the vCPU, by its name in lower case. Raises LookupError where there is no vCPU."""
+        if self.vcpu is None:
+            raise LookupError(name)
+        return register_values.read(self.vcpu.cpu, name)
+
+    def memory(self, address: int, size: int) -> int:
+        """Guest memory at a virtual address, as the vCPU sees it. Raises LookupError where there is no memory."""
+        if self.vcpu is None:
+            raise LookupError("memory")
+        return int.from_bytes(guest_memory.read(self.vcpu.cpu, address, size), "little")
+
+    def console_line(self) -> str:
+        """The last line of the VM's console, as far as it is printed; its newline is part of it."""
+        if self.vm is None:
+            raise LookupError("console")
+        output = self.vm.console.output
+        return output[output.rfind(b"\n", 0, max(0, len(output) - 1)) + 1 :].decode("utf-8", "replace")
 
 
 class Condition(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,6 +78,17 @@ class Symbols:
     def address_of(self, name: str) -> int | None:
         """Where a name is; of a name that several files use for themselves, the lowest address."""
         return self.addresses[self.names.index(name)] if name in self.names else None
+
+    def extent(self, name: str) -> range | None:
+        """The addresses that a name stands for, as `at` finds it; None for a name that there is not."""
+        start = self.address_of(name)
+        if start is None:
+            return None
+        first, behind = bisect_left(self.addresses, start), bisect_right(self.addresses, start)
+        size = max(self.sizes[first:behind])
+        if not size and behind < len(self):
+            size = self.addresses[behind] - start
+        return range(start, start + (size or PAGE_SIZE - start % PAGE_SIZE))
 
     def moved(self, offset: int) -> Symbols:
         """The symbols of code that runs `offset` bytes above where it was linked for."""

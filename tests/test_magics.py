@@ -157,7 +157,7 @@ def test_a_lab_of_the_users_can_be_used(ip: InteractiveShell) -> None:
         ("%axlab new cpu=2", "'cpu=2' is no setting of a lab; write KEY=VALUE (keys: boot_delay, code_cache, "),
         ("%axlab new cpus=99", "cpus = 99 is wrong: a whole number from 1 to 8 is wanted"),
         ("%axlab reset all", "%axlab reset takes no words: 'all' is one too many"),
-        ("%axlab map", "%axlab map takes one VM: map VM"),
+        ("%axlab map", "%axlab map takes one VM: map VM [--live]"),
     ],
 )
 def test_a_mistake_with_the_lab_is_explained(ip: InteractiveShell, line: str, message: str) -> None:

@@ -73,9 +73,19 @@ def _option(words: list[str], name: str, command: str) -> tuple[int | None, list
 
 
 def _map(lab: Any, words: list[str]) -> Any:
-    from axlab.notebook.memory_map import memory_map
+    from axlab.notebook.memory_map import MemoryMap
 
-    return memory_map(lab, _vm(lab, words, "map"))
+    return MemoryMap(lab, _vm(lab, words, "map").id)
+
+
+def _walk(lab: Any, words: list[str]) -> Any:
+    from axlab.notebook.walk import WalkScene, parse_address
+
+    physical = "--physical" in words
+    words = [word for word in words if word != "--physical"]
+    if len(words) != 2:
+        raise AxError(f"%axlab walk takes a VM and an address: {FIGURES['walk'].usage}")
+    return WalkScene(lab, _vm(lab, words[:1], "walk").id, parse_address(words[1]), physical)
 
 
 def _exits(lab: Any, words: list[str]) -> Any:
@@ -92,6 +102,7 @@ FIGURES = {
         "draw what the CPUs did when; live: zoom and move",
         _timeline,
     ),
-    "map": Figure("map VM", "draw the memory map of a VM", _map),
+    "map": Figure("map VM [--live]", "draw the memory map of a VM; live: click an address", _map),
+    "walk": Figure("walk VM ADDRESS [--physical] [--live]", "draw how an address is translated, bit by bit", _walk),
     "exits": Figure("exits [VM]", "draw the exits by reason", _exits),
 }

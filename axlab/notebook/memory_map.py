@@ -1,35 +1,35 @@
-"""The memory map of a VM as a picture: its address space beside the board's, and stage 2 between them.
+"""A VM's memory as a picture: its address space beside the board's, stage 2 between them, and the walk to an address.
 
 Addresses grow upwards. Sizes are drawn on a logarithmic scale, because a register block and a gigabyte
-stand beside each other; a gap between two boxes is a gap between their addresses.
+stand beside each other; a gap between two boxes is a hole: nothing answers there.
 """
 
 from __future__ import annotations
 
-import html
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from math import log2
 from typing import Any
 
+from axlab.notebook import drawing as d
 from axlab.notebook.memory_spans import MEANINGS, Span, guest_spans, host_spans
 from axlab.notebook.picture import Picture
+from axlab.notebook.scene import Answer, Control, Message, Scene, unknown
+from axlab.notebook.walk import WalkScene, address_controls, walk_parts
+from axlab.notebook.walk import text as walk_text
 from axlab.units import format_memory_size
 
-# Mid-tones that read on dark and on light, and that the colour-blind can tell apart (after Okabe and Ito).
 COLOURS = {
-    "ram": "#2f78b7",
-    "reserved": "#6c8fb0",
-    "mediated": "#b5651d",
-    "passthrough": "#00886a",
-    "tables": "#9a5b90",
+    "ram": d.BLUE,
+    "reserved": d.SLATE,
+    "mediated": d.ORANGE,
+    "passthrough": d.GREEN,
+    "tables": d.PURPLE,
     "other": "#6f6f9c",
     "free": "none",
 }
-INK = "#808080"
-WIDTH, TOP = 860, 46
-GUEST_X, HOST_X, BOX = 130, 500, 230
-FONT = "font-family='DejaVu Sans, Verdana, sans-serif'"
-MONO = "font-family='DejaVu Sans Mono, Menlo, Consolas, monospace'"
+WIDTH, TOP = 880, 46
+GUEST_X, HOST_X, BOX = 130, 510, 230
+HOLE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +40,69 @@ class Box:
     y: float
     height: float
 
+    def y_of(self, address: int) -> float:
+        """Where an address within it is drawn."""
+        return self.y + self.height * (1 - (address - self.span.base) / self.span.size)
+
+
+@dataclass
+class MemoryMap(Scene):
+    """The memory of the VM with this id. `walk`: the address whose translation is shown, too."""
+
+    vm: int
+    walk: WalkScene | None = field(default=None)
+
+    def data(self) -> dict[str, Any]:
+        """`guest` and `host`: spans by address, as dicts; `walk`: that of `WalkScene`, or None.
+
+        A VM that is gone has no spans.
+        """
+        vm = self.lab.hypervisor.vms.get(self.vm)
+        if vm is None:
+            return {"title": f"VM[{self.vm}]", "guest": [], "host": [], "walk": None}
+        return {
+            "title": f"{vm.label} {vm.name}",
+            "guest": [asdict(span) for span in guest_spans(vm)],
+            "host": [asdict(span) for span in host_spans(self.lab, vm)],
+            "walk": None if self.walk is None else self.walk.data(),
+        }
+
+    def draw(self, data: dict[str, Any]) -> Picture:
+        return picture_of(data)
+
+    def controls(self, data: dict[str, Any]) -> list[Control]:
+        walk = self.walk or WalkScene(self.lab, self.vm, 0, physical=True)
+        return address_controls(None if self.walk is None else walk.address, walk.physical, walk.access)
+
+    def receive(self, message: Message) -> Answer:
+        """`address` (of a box: a guest physical one), or what a walk understands. Raises AxError."""
+        if "address" in message:
+            if type(message["address"]) is not int or not 0 <= message["address"] < 1 << 64:
+                raise unknown(message)
+            self.walk = WalkScene(self.lab, self.vm, message["address"], physical=True)
+            return Answer()
+        walk = self.walk or WalkScene(self.lab, self.vm, 0, physical=True)
+        answer = walk.receive(message)
+        self.walk = walk
+        return answer
+
 
 def memory_map(lab: Any, vm: Any) -> Picture:
     """The memory map of a VM of a lab."""
-    guest, host = guest_spans(vm), host_spans(lab, vm)
-    title = f"{vm.label} {vm.name}"
-    words = "; ".join(str(span) for span in guest)
-    return Picture(
-        draw(title, guest, host),
-        f"Memory map of {title}. Guest physical addresses: {words}",
-        text(title, guest, host),
-    )
+    return MemoryMap(lab, vm.id).picture()
+
+
+def picture_of(data: dict[str, Any]) -> Picture:
+    """The picture of a memory map's data."""
+    title = data["title"]
+    guest, host = ([Span(**span) for span in data[side]] for side in ("guest", "host"))
+    words = "; ".join(str(span) for span in guest) or "none"
+    alt = f"Memory map of {title}. Guest physical addresses: {words}"
+    walk = data["walk"]
+    if walk is not None:
+        alt += f". Walk: {walk['end']}"
+    lines = text(title, guest, host) + (f"\n{walk_text(walk)}" if walk is not None else "")
+    return Picture(draw(title, guest, host, walk), alt, lines)
 
 
 def text(title: str, guest: list[Span], host: list[Span]) -> str:
@@ -66,7 +118,7 @@ def stacked(spans: list[Span], bottom: float) -> list[Box]:
     boxes: list[Box] = []
     y = bottom
     for before, span in zip([None, *spans], spans, strict=False):
-        y -= _height(span) + (14 if before and before.end != span.base else 2)
+        y -= _height(span) + (HOLE if before and before.end != span.base else 2)
         boxes.append(Box(span, y, _height(span)))
     return boxes
 
@@ -79,47 +131,68 @@ def _total(spans: list[Span]) -> float:
     return -min((box.y for box in stacked(spans, 0)), default=0)
 
 
-def draw(title: str, guest: list[Span], host: list[Span]) -> str:
-    """The picture as SVG text."""
+def draw(title: str, guest: list[Span], host: list[Span], walk: dict[str, Any] | None = None) -> str:
+    """The picture as SVG text; below the map, the walk to an address (data of a `WalkScene`)."""
     bottom = TOP + max(_total(guest), _total(host), 40)
     left, right = stacked(guest, bottom), stacked(host, bottom)
     kinds = [kind for kind in COLOURS if any(box.span.kind == kind for box in left + right)]
     height = bottom + 22 + 18 * len(kinds)
     parts = [
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height:g}' "
-        f"width='{WIDTH}' height='{height:g}' role='img'>",
-        f"<title>{html.escape(title)}: memory map</title>",
         _heading(GUEST_X, f"{title}: guest physical"),
         _heading(HOST_X, "board: host physical"),
         *(_link(box, right) for box in left if box.span.target is not None),
-        *(_box(box, GUEST_X, GUEST_X - 8, "end") for box in left),
+        *(_guest_box(box) for box in left),
         *(_box(box, HOST_X, HOST_X + BOX + 8, "start") for box in right),
-        *(_legend(kind, bottom + 26 + 18 * row) for row, kind in enumerate(kinds)),
-        "</svg>",
+        *_holes(left, GUEST_X),
+        *_holes(right, HOST_X),
+        *(
+            d.legend(GUEST_X, bottom + 26 + 18 * row, [(COLOURS[kind], MEANINGS[kind])])
+            for row, kind in enumerate(kinds)
+        ),
     ]
-    return "\n".join(parts)
+    if walk is not None:
+        parts += _way(walk, left, right)
+        height, walked = walk_parts(walk, height)
+        parts += walked
+    return d.document(WIDTH, height, f"{title}: memory map", parts)
 
 
 def _heading(x: float, words: str) -> str:
-    return (
-        f"<text x='{x + BOX / 2:g}' y='22' text-anchor='middle' fill='{INK}' font-size='14' font-weight='bold' "
-        f"{FONT}>{html.escape(words)}</text>"
-    )
+    return d.words(x + BOX / 2, 22, d.fitted(words, BOX + 130, 14), size=14, anchor="middle", bold=True)
+
+
+def _guest_box(box: Box) -> str:
+    """A box of the guest; a live view shows the walk to its first address."""
+    label = f"{box.span.name} at {box.span.base:#x}: show how it is translated"
+    return d.touchable(_box(box, GUEST_X, GUEST_X - 8, "end"), {"address": box.span.base}, label)
 
 
 def _box(box: Box, x: float, label_x: float, anchor: str) -> str:
     """A box with its name and size inside and its base address beside its lower edge."""
     span, colour = box.span, COLOURS[box.span.kind]
-    ink, edge = (INK, f"stroke='{INK}' stroke-dasharray='4 3'") if colour == "none" else ("#ffffff", "")
-    middle = box.y + box.height / 2 + 4
+    is_free = colour == "none"
+    ink, middle = d.INK if is_free else d.PAPER, box.y + box.height / 2 + 4
+    hint = f"{span}: {MEANINGS[span.kind]}"
+    size = format_memory_size(span.size)
+    room = BOX - 28 - d.width_of(size, 11)
     return (
-        f"<rect x='{x}' y='{box.y:g}' width='{BOX}' height='{box.height:g}' rx='2' fill='{colour}' {edge}/>"
-        f"<text x='{x + 8}' y='{middle:g}' fill='{ink}' font-size='12' {FONT}>{html.escape(span.name)}</text>"
-        f"<text x='{x + BOX - 8}' y='{middle:g}' text-anchor='end' fill='{ink}' font-size='11' {FONT}>"
-        f"{format_memory_size(span.size)}</text>"
-        f"<text x='{label_x:g}' y='{box.y + box.height - 2:g}' text-anchor='{anchor}' fill='{INK}' font-size='11' "
-        f"{MONO}>{span.base:#010x}</text>"
+        d.box(x, box.y, BOX, box.height, colour, stroke=d.INK if is_free else "", dashed=is_free, hint=hint)
+        + d.words(x + 8, middle, d.fitted(span.name, room, 12), fill=ink)
+        + d.words(x + BOX - 8, middle, size, size=11, anchor="end", fill=ink)
+        + d.words(label_x, box.y + box.height - 2, f"{span.base:#010x}", size=11, anchor=anchor, mono=True)
     )
+
+
+def _holes(boxes: list[Box], x: float) -> list[str]:
+    """What stands between two boxes whose addresses do not touch."""
+    return [
+        d.words(
+            x + BOX / 2, lower.y - 5, f"hole, {format_memory_size(upper.span.base - lower.span.end)}", size=9,
+            anchor="middle", italic=True,
+        )
+        for lower, upper in zip(boxes, boxes[1:], strict=False)
+        if upper.span.base > lower.span.end
+    ]  # fmt: skip
 
 
 def _link(box: Box, host: list[Box]) -> str:
@@ -132,15 +205,17 @@ def _link(box: Box, host: list[Box]) -> str:
     points = [(x0, box.y), (x1, to.y), (x1, to.y + to.height), (x0, box.y + box.height)]
     corners = " ".join(f"{x:g},{y:g}" for x, y in points)
     label = "identical" if span.target == span.base else ""
-    return (
-        f"<polygon points='{corners}' fill='{COLOURS[span.kind]}' fill-opacity='0.28'/>"
-        f"<text x='{x0 + 6}' y='{box.y + box.height / 2 + 4:g}' fill='{INK}' font-size='11' {FONT}>{label}</text>"
+    return f"<polygon points='{corners}' fill='{COLOURS[span.kind]}' fill-opacity='0.28'/>" + (
+        d.words(x0 + 6, box.y + box.height / 2 + 4, label, size=11) if label else ""
     )
 
 
-def _legend(kind: str, y: float) -> str:
-    edge = f"stroke='{INK}' stroke-dasharray='3 2'" if COLOURS[kind] == "none" else ""
-    return (
-        f"<rect x='{GUEST_X}' y='{y - 10:g}' width='12' height='12' rx='2' fill='{COLOURS[kind]}' {edge}/>"
-        f"<text x='{GUEST_X + 20}' y='{y:g}' fill='{INK}' font-size='11' {FONT}>{MEANINGS[kind]}</text>"
-    )
+def _way(walk: dict[str, Any], guest: list[Box], host: list[Box]) -> list[str]:
+    """A line from the guest physical address of a walk to the host's; a dot alone where it ends in a fault."""
+    start = next((box for box in guest if box.span.base <= (walk["ipa"] or -1) < box.span.end), None)
+    end = next((box for box in host if box.span.base <= (walk["pa"] or -1) < box.span.end), None)
+    if start is None:
+        return []
+    x, y = GUEST_X + BOX, start.y_of(walk["ipa"])
+    dot = f"<circle cx='{x:g}' cy='{y:.1f}' r='4' fill='{d.RED}'/>"
+    return [dot] + ([d.arrow([(x, y), (HOST_X, end.y_of(walk["pa"]))], colour=d.RED, line=2)] if end else [])

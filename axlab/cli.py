@@ -332,6 +332,18 @@ def run_bench(arguments: argparse.Namespace) -> int:
     return bench(arguments)
 
 
+def declare_grade(parser: argparse.ArgumentParser) -> None:
+    from axlab.course.command import declare
+
+    declare(parser)
+
+
+def run_grade(arguments: argparse.Namespace) -> int:
+    from axlab.course.command import main as grade
+
+    return grade(arguments)
+
+
 SUBCOMMANDS = (
     Subcommand("run", "boot guests and stream their consoles", declare_run, run_run),
     Subcommand("shell", "the interactive shell, or a script for it", declare_shell, run_shell),
@@ -342,6 +354,7 @@ SUBCOMMANDS = (
     Subcommand("doctor", "what is installed, what is missing for which feature", declare_doctor, run_doctor),
     Subcommand("cache", "the translated code that is kept on disk", declare_cache, run_cache),
     Subcommand("bench", "measure how fast guests run here", declare_bench, run_bench),
+    Subcommand("grade", "run a class's notebooks, and say what they got", declare_grade, run_grade),
     Subcommand("notebook", "open the notebooks in JupyterLab", declare_notebook, run_notebook),
 )
 

@@ -11,6 +11,8 @@ from axlab.machine.isa.assembler import assemble
 from axlab.machine.translator.blocks import Block
 from axlab.machine.translator.runner import HOT, compiled
 
+MASK = (1 << 64) - 1
+
 
 def block_of(source: str) -> Block:
     """The block of a program that was fetched once."""
@@ -31,7 +33,9 @@ def lines_of(source: str) -> list[str]:
 @pytest.mark.parametrize(
     ("source", "line"),
     [
-        ("add x0, x1, x2", "x0=((x1+x2)&18446744073709551615)"),
+        ("add x0, x1, x2", f"x0=(s if(s:=x1+x2)<={MASK} else s-{MASK + 1})"),
+        ("sub x0, x1, #1", f"x0=(s if(s:=x1-1)>=0 else s+{MASK + 1})"),
+        ("sxtw x0, w1", f"x0=(s if(s:=(x1&4294967295))<2147483648 else s+{MASK + 1 - (1 << 32)})"),
         ("add w0, w1, w2", "x0=((x1+x2)&4294967295)"),
         ("mov x0, x1", "x0=x1"),
         ("and x0, x1, #0xff", "x0=(x1&255)"),
@@ -46,15 +50,31 @@ def test_an_instruction_becomes_the_statement_that_one_would_write(source: str, 
 
 
 def test_a_compare_and_its_branch_are_one_comparison() -> None:
-    assert "if (FA!=FB):" in lines_of("cmp x0, x1\n b.ne 1f\n nop\n1: nop")
+    assert "if (x0!=x1):" in lines_of("cmp x0, x1\n b.ne 1f\n nop\n1: nop")
 
 
 def test_flags_that_nobody_can_see_are_not_kept() -> None:
-    assert lines_of("cmp x0, x1\n cmp x2, x3\n b.eq 1f\n nop\n1: nop")[:2] == ["pass", "FA=x2;FB=x3;FK=1"]
+    lines = lines_of("cmp x0, x1\n cmp x2, x3\n b.eq 1f\n nop\n1: nop")
+    assert lines[:2] == ["if (x2==x3):", "FA=x2;FB=x3;FK=1;b-=3"]
+
+
+def test_flags_survive_a_new_value_of_what_was_compared() -> None:
+    lines = lines_of("cmp x0, x1\n mov x0, #5\n b.eq 1f\n nop\n1: nop")
+    assert lines[:3] == ["held_1=x0", "x0=5", "if (held_1==x1):"]
+
+
+def test_a_conditional_compare_and_its_branch_compute_no_flags() -> None:
+    lines = lines_of("cmp x0, x1\n ccmp x2, #3, #4, ne\n b.eq 1f\n nop\n1: nop")
+    assert "if (x0!=x1):" in lines and "if ((FA==3) if FK==1 else (1)):" in lines
+
+
+def test_what_is_bounded_needs_no_mask() -> None:
+    lines = lines_of("ldrb w0, [x1], #1\n add x2, x0, #1\n add x3, x4, w0, sxtw\n svc #0")
+    assert lines[1] == "x1=(x1+1)" and "x2=(x0+1)" in lines
 
 
 def test_an_adrp_and_the_add_after_it_are_computed_when_the_block_is_compiled() -> None:
-    assert lines_of("adrp x0, 1f\n add x0, x0, #8\n1: nop")[1] == f"x0=(({RAM}+8)&18446744073709551615)"
+    assert lines_of("adrp x0, 1f\n add x0, x0, #8\n1: nop")[1] == f"x0=(({RAM}+8)&{MASK})"
 
 
 def test_a_word_is_masked_once() -> None:

@@ -16,6 +16,9 @@ from axlab.machine.mmu import Translation
 PAGE_MASK = 0xFFF
 
 PAGE_BITS = 12
+# The last page of the address space has no views: what lies behind an address with a view is an address, too.
+LAST_PAGE = (1 << 52) - 1
+HIGHEST_VIEWED = (LAST_PAGE << PAGE_BITS) - 1
 PAGE_NUMBER = (1 << 44) - 1  # bits 55 to 12 of an address
 
 # Sizes of accesses in bytes that one element of a view holds, and its format.
@@ -57,11 +60,15 @@ class Tlb:
 
     def add_reader(self, page: int, memory: bytearray) -> None:
         """Let loads of virtual page `page` read `memory`."""
+        if page == LAST_PAGE:
+            return
         for size, code in FORMATS.items():
             self.readers[size][page] = memoryview(memory).cast(code)
 
     def add_writer(self, page: int, frame: int, memory: bytearray) -> None:
         """Let stores to virtual page `page` write `memory`, the physical page `frame`."""
+        if page == LAST_PAGE:
+            return
         self.written.setdefault(frame, []).append(page)
         for size, code in FORMATS.items():
             self.writers[size][page] = memoryview(memory).cast(code)

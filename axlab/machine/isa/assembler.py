@@ -131,9 +131,7 @@ class Assembly:
         before = len(line.text[:column].expandtabs())
         text = line.text.expandtabs()
         source = line.file or self.name
-        return AxError(
-            message, source=source, line=line.number, text=text, column=before, length=length, usage=usage
-        )
+        return AxError(message, source=source, line=line.number, text=text, column=before, length=length, usage=usage)
 
     def read_statement(self, line: SourceLine, statement: Statement) -> None:
         """Labels, then a directive, an assignment or an instruction."""
@@ -315,5 +313,3 @@ def datum(item: Item, width: int, scope: Scope) -> bytes:
     if not -(1 << bits - 1) <= value < 1 << bits:
         raise BadExpression(f"{value:#x} does not fit {width} bytes", node.column)
     return (value & (1 << bits) - 1).to_bytes(width, "little")
-
-

@@ -102,9 +102,7 @@ def fill(program: Program, statement: Statement, line: SourceLine, count: int, w
     """`count` times a value of `width` bytes."""
     if count * width > MOST:
         raise BadExpression(f"{count * width} bytes are too many", statement.column, len(statement.name))
-    chunk = Chunk(
-        "fill", program.current.here, count * width, program.order, line, statement, width=width, value=value
-    )
+    chunk = Chunk("fill", program.current.here, count * width, program.order, line, statement, width=width, value=value)
     program.add(chunk)
 
 

@@ -164,5 +164,3 @@ def is_register(name: str) -> bool:
     if head in "wxvbhsdq" and rest.isdigit():
         return int(rest) < 32
     return name in ("sp", "wsp", "xzr", "wzr", "lr", "fp")
-
-

@@ -236,9 +236,7 @@ KINDS: dict[str, Kind | Spelling] = {
     "fp_bhsd": shaped(SIZES, "<B@|H@|S@|D@>"),
     "fp_hsd": shaped({(0,): "h", (1,): "s", (2,): "d"}, "<H@|S@|D@>"),
     "fp_d": shaped({(): "d"}, "<D@>"),
-    "fp_bhsdq": shaped(
-        {(0, 0): "b", (1, 0): "h", (2, 0): "s", (3, 0): "d", (0, 1): "q"}, "<B@|H@|S@|D@|Q@>"
-    ),
+    "fp_bhsdq": shaped({(0, 0): "b", (1, 0): "h", (2, 0): "s", (3, 0): "d", (0, 1): "q"}, "<B@|H@|S@|D@|Q@>"),
     "fp_of_lane": shaped(by_size(lambda imm5: LETTERS[lane_size(imm5)] if lane_shape(imm5, 0) else None, 5), "<V@>"),
     "vector": shaped(VECTOR, "<V@>.<T>"),
     "vector_b": shaped({(q,): ARRANGEMENTS[0, q] for q in range(2)}, "<V@>.<8B|16B>"),
@@ -268,9 +266,7 @@ KINDS: dict[str, Kind | Spelling] = {
     "top_half": Kind(lambda n: f"v{n}.d[1]", read_top_half, "<V@>.D[1]"),
     "zero": Kind(lambda size: "#0", lambda reader, size: (reader.integer(0, 0) or size,), "#0"),
     "second_half": Spelling({(0,): "", (1,): "2"}),
-    "fp_imm": Kind(
-        lambda imm8: f"#{float_of(imm8)}", lambda reader, imm8: (read_float(reader),), "#<fpimm>"
-    ),
+    "fp_imm": Kind(lambda imm8: f"#{float_of(imm8)}", lambda reader, imm8: (read_float(reader),), "#<fpimm>"),
     "fp_imm_split": Kind(
         lambda abc, defgh: f"#{float_of(abc << 5 | defgh)}",
         lambda reader, abc, defgh: (lambda imm8: (imm8 >> 5, imm8 & 31))(read_float(reader)),

@@ -1,7 +1,8 @@
-"""What is known of registers and variables at a place in a block: constants, 32-bit values, alignment.
+"""What is known of registers and variables at a place in a block: constants, bounds, alignment.
 
 Instructions are folded one by one; what one leaves for the next to use is found here, in the text. An ADRP and
-the ADD after it become one constant, W registers are not masked twice, and the stack pointer is checked once.
+the ADD after it become one constant, the stack pointer is checked once, and masks are left out, or become a
+comparison, which costs half as much, where bounds say how far a value can be beyond them.
 """
 
 from __future__ import annotations
@@ -9,69 +10,149 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from axlab.machine.translator.values import M32
+from axlab.machine.tlb import HIGHEST_VIEWED
+from axlab.machine.translator.values import M32, M64
 
-ASSIGNMENT = re.compile(r"(x\d+|sp|[a-z]+_\d+)=(.*)")
-MASKED_OR_NAMED = re.compile(r"\((x\d+|[a-z]+_\d+)&4294967295\)|\b(x\d+|[a-z]+_\d+)\b")
+VARIABLE = r"(?:x\d+|sp|[a-z]+_\d+)"
+ASSIGNMENT = re.compile(rf"({VARIABLE})=(.*)")
+MASKED_OR_NAMED = re.compile(rf"\(({VARIABLE})&({M32}|{M64})\)|\b(x\d+|[a-z]+_\d+)\b")
 ARITHMETIC = re.compile(r"[0-9()+\-*&|^<>~]+")
-WRAPPED = re.compile(r"\((.*)&18446744073709551615\)")
-STEP = re.compile(r"\((\w+)[+-]-?(\d+)\)")
+SUM = re.compile(rf"\(\((\w+)(\+-?|-)(\w+)\)&({M32}|{M64})\)")
+SIGNED = re.compile(rf"(\()?\(\((\w+|\(\w+&\d+\))\^(\d+)\)-\3\)(?(1)(?:&{M64}\)))")
+STEP = re.compile(r"\((\w+)([+-])-?(\d+)\)")
+ACCESS = re.compile(r"\b[RW][1248]\[\((\w+)>>12\)\]")
+ADDRESS = re.compile(r"a_\d+=")  # is used for nothing but an access: beyond the address space there are no views
+NEAR = 1 << 32
+REGISTER = re.compile(r"x\d+|sp|q|r")
 
 
 @dataclass(slots=True)
 class Facts:
-    """Facts by name. They hold from one line of a block to the next, and end at its branches' targets."""
+    """Facts by name. They hold from one line of a block to the next, and end at its branches' targets.
+
+    `high`: at most this, and not negative, which is true of all registers. `origins`: an address that is a
+    register and an offset. What was accessed at an address with a view is at most `HIGHEST_VIEWED`.
+    """
 
     constants: dict[str, int] = field(default_factory=dict)
-    narrow: set[str] = field(default_factory=set)  # values below 2**32
+    high: dict[str, int] = field(default_factory=dict)
     aligned: set[str] = field(default_factory=set)  # multiples of 16
+    origins: dict[str, tuple[str, int]] = field(default_factory=dict)
 
-    def improve(self, line: str) -> str:
-        """The line with constants for names, and without masks that change nothing."""
-        if not self.constants and not self.narrow:
-            return line
-        match = ASSIGNMENT.fullmatch(line)
+    def improve(self, text: str) -> str:
+        """The text with constants for names, and without masks that change nothing."""
+        if not self.constants and not self.high:
+            return text
+        match = ASSIGNMENT.fullmatch(text)
         if match:
             return f"{match[1]}={MASKED_OR_NAMED.sub(self.better, match[2])}"
-        return MASKED_OR_NAMED.sub(self.better, line)
+        return MASKED_OR_NAMED.sub(self.better, text)
 
     def better(self, match: re.Match[str]) -> str:
-        name = match[1] or match[2]
+        name = match[1] or match[3]
         if name in self.constants:
             value = self.constants[name]
-            return str(value & M32 if match[1] else value)
-        return name if match[2] or name in self.narrow else match[0]
+            return str(value & int(match[2]) if match[1] else value)
+        return name if match[3] or self.high.get(name, M64 + 1) <= int(match[2]) else match[0]
 
-    def learn(self, line: str, narrow: bool) -> None:
-        """What an assignment says of its target; `narrow` where folding found that it fits 32 bits."""
+    def cheaper(self, line: str) -> str:
+        """The line with comparisons for masks, and without those that bounds say are not needed."""
+        if "^" in line:
+            line = SIGNED.sub(self.signed, line)
+        return SUM.sub(self.sum, line) if "&" in line else line
+
+    def bound(self, text: str) -> int | None:
+        """The most that a number or a name can be; None where it is not known or may be negative."""
+        if text.isdigit():
+            return int(text)
+        return self.high.get(text, M64 if REGISTER.fullmatch(text) else None)
+
+    def sum(self, match: re.Match[str]) -> str:
+        """A sum or difference within a mask."""
+        left, operator, right, mask = match[1], match[2], match[3], int(match[4])
+        a, b = self.bound(left), self.bound(right)
+        if a is None or b is None or left.isdigit() and right.isdigit():
+            return match[0]
+        if operator == "+" and (a + b <= mask or min(a, b) <= NEAR and ADDRESS.match(match.string)):
+            return f"({left}+{right})"
+        if operator == "+" and a + b <= 2 * mask:
+            return f"(s if(s:={left}+{right})<={mask} else s-{mask + 1})"
+        if operator != "+" and a <= mask and b <= mask:
+            return f"(s if(s:={left}-{right})>=0 else s+{mask + 1})"
+        return match[0]
+
+    def signed(self, match: re.Match[str]) -> str:
+        """A sign extension: of a value in two's complement, within 64 bits if it is in brackets with that mask."""
+        value, sign = match[2], int(match[3])
+        bound = self.bound(value)
+        if value.isdigit():
+            return match[0]
+        if bound is not None and bound < sign:
+            return value
+        above = f"+{M64 + 1 - 2 * sign}" if match[1] else f"-{2 * sign}"
+        return f"(s if(s:={value})<{sign} else s{above})"
+
+    def learn(self, line: str, high: int | None) -> None:
+        """What a line says of what it accesses, and an assignment of its target, which is at most `high`."""
+        for access in ACCESS.finditer(line):
+            self.accessed(access[1])
         match = ASSIGNMENT.fullmatch(line)
         if match is None:
             return
         name, source = match[1], match[2]
         aligned = self.is_aligned(source)
+        most = self.most(source, high)
         self.forget(name)
         if len(source) < 120 and ARITHMETIC.fullmatch(source):
             self.constants[name] = eval(source, {"__builtins__": {}})
-        elif narrow or source in self.narrow:
-            self.narrow.add(name)
+        elif most is not None:
+            self.high[name] = most
         if aligned:
             self.aligned.add(name)
+        step = STEP.fullmatch(source)
+        if step and step[2] == "+" and step[1] != name:
+            self.origins[name] = step[1], int(source[source.index("+") + 1 : -1])
+
+    def accessed(self, name: str) -> None:
+        """Memory at an address was accessed through a view."""
+        if name.isdigit():
+            return
+        self.high[name] = min(HIGHEST_VIEWED, self.high.get(name, HIGHEST_VIEWED))
+        if name in self.origins:
+            base, offset = self.origins[name]
+            self.high[base] = min(HIGHEST_VIEWED - offset, self.bound(base) or M64, M64)
+
+    def most(self, source: str, high: int | None) -> int | None:
+        """The most that a source can be, which folding says is at most `high`."""
+        total = SUM.fullmatch(source)
+        if total and total[2] == "+":
+            a, b = self.bound(total[1]), self.bound(total[3])
+            return int(total[4]) if a is None or b is None else min(int(total[4]), a + b)
+        signed = SIGNED.fullmatch(source)
+        if signed:
+            source = self.signed(signed)
+        known = self.bound(source) if source.isidentifier() else None
+        return min((bound for bound in (known, high) if bound is not None), default=None)
 
     def is_aligned(self, source: str) -> bool:
         """Whether a source is an aligned value, or that and a multiple of 16."""
-        wrapped = WRAPPED.fullmatch(source)
-        source = wrapped[1] if wrapped else source
+        if source.endswith(f"&{M64})"):
+            source = source[1 : -len(f"&{M64})")]
         step = STEP.fullmatch(source)
         if step is None:
             return source in self.aligned
-        return step[1] in self.aligned and int(step[2]) % 16 == 0
+        return step[1] in self.aligned and int(step[3]) % 16 == 0
 
     def forget(self, name: str) -> None:
         self.constants.pop(name, None)
-        self.narrow.discard(name)
+        self.high.pop(name, None)
         self.aligned.discard(name)
+        self.origins.pop(name, None)
+        for address in [address for address, (base, _) in self.origins.items() if base == name]:
+            del self.origins[address]
 
     def forget_all(self) -> None:
         self.constants.clear()
-        self.narrow.clear()
+        self.high.clear()
         self.aligned.clear()
+        self.origins.clear()

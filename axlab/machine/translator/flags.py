@@ -1,51 +1,100 @@
-"""Lazy flags: an operation leaves its operands in `FA` and `FB` and its name in `FK`; who reads a flag computes it.
+"""Lazy flags: an operation leaves its operands in `FA` and `FB` and its number in `FK`; who reads a flag computes it.
 
 Most flags are never read, and of those that are, a compare followed by its branch is the rule: then the block
-knows the operation and the condition is one comparison of the operands.
+knows the operation, and the condition is one comparison of its operands. The cells are written where a block is
+left; within it `Flags` say from which names the flags would follow.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+
+from axlab.machine.isa.condition_codes import HOLDS
 
 M = {"32": (1 << 32) - 1, "64": (1 << 64) - 1}
 
 # The number of each operation in FK. "nzcv": FA holds the four flags themselves.
 KINDS = {name: code for code, name in enumerate(("nzcv", "sub64", "sub32", "add64", "add32", "logic64", "logic32"))}
 
-# The condition codes 0 to 13 as text, after an operation on FA and FB of which {s} is the sign bit, {m} the mask.
-# A missing one is computed from the four flags.
+# The condition codes 0 to 13 as text, after an operation on {a} and {b} of which {s} is the sign bit, {m} the mask.
+# A missing one is computed from the four flags. Signed numbers of the same sign compare like those without; a number
+# in {b} is positive.
 CONDITIONS: dict[str, dict[int, str]] = {
     "sub": {
-        0: "FA==FB", 1: "FA!=FB", 2: "FA>=FB", 3: "FA<FB", 4: "FA-FB&{s}", 5: "not FA-FB&{s}", 8: "FA>FB", 9: "FA<=FB",
-        10: "(FA^{s})>=(FB^{s})", 11: "(FA^{s})<(FB^{s})", 12: "(FA^{s})>(FB^{s})", 13: "(FA^{s})<=(FB^{s})",
+        0: "{a}=={b}", 1: "{a}!={b}", 2: "{a}>={b}", 3: "{a}<{b}", 4: "{a}-{b}&{s}", 5: "not {a}-{b}&{s}",
+        8: "{a}>{b}", 9: "{a}<={b}",
+        10: "{a}>={b} if {a}^{b}<{s} else {a}<{b}", 11: "{a}<{b} if {a}^{b}<{s} else {a}>{b}",
+        12: "{a}>{b} if {a}^{b}<{s} else {a}<{b}", 13: "{a}<={b} if {a}^{b}<{s} else {a}>{b}",
     },
+    "sub a number": {10: "{b}<={a}<{s}", 11: "not {b}<={a}<{s}", 12: "{b}<{a}<{s}", 13: "not {b}<{a}<{s}"},
     "add": {
-        0: "not FA+FB&{m}", 1: "FA+FB&{m}", 2: "FA+FB>{m}", 3: "FA+FB<={m}", 4: "FA+FB&{s}", 5: "not FA+FB&{s}",
+        0: "not {a}+{b}&{m}", 1: "{a}+{b}&{m}", 2: "{a}+{b}>{m}", 3: "{a}+{b}<={m}", 4: "{a}+{b}&{s}",
+        5: "not {a}+{b}&{s}",
     },
     "logic": {
-        0: "not FA", 1: "FA", 2: "0", 3: "1", 4: "FA&{s}", 5: "not FA&{s}", 6: "0", 7: "1", 8: "0", 9: "1",
-        10: "not FA&{s}", 11: "FA&{s}", 12: "0<FA<{s}", 13: "not 0<FA<{s}",
+        0: "not {a}", 1: "{a}", 2: "0", 3: "1", 4: "{a}&{s}", 5: "not {a}&{s}", 6: "0", 7: "1", 8: "0", 9: "1",
+        10: "not {a}&{s}", 11: "{a}&{s}", 12: "0<{a}<{s}", 13: "not 0<{a}<{s}",
     },
 }  # fmt: skip
+SAME_FOR_BOTH_WIDTHS = (0, 1, 2, 3, 8, 9)  # after a subtraction
+CARRY = 2  # the condition that is PSTATE.C
 
 
-def condition(cond: int, kind: str, right: str = "FB") -> str:
-    """Python that is true if condition `cond` holds after operation `kind`, empty where it is not known.
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """The flags as an operation of `KINDS` on two operands left them: names or numbers, as text."""
 
-    `right` is its second operand: FB, or a number, with which Python computes when it compiles.
-    """
-    if cond >= 14:
-        return "1"
-    known = CONDITIONS.get(kind[:-2], {}).get(cond)
-    if known is None:
-        return f"HOLDS[{cond}]>>nzcv_of(FK,FA,FB)&1"
-    mask = M[kind[-2:]]
-    return known.format(s=(mask + 1) >> 1, m=mask).replace("FB", right)
+    kind: str
+    left: str = "FA"
+    right: str = "FB"
+
+    @property
+    def in_cells(self) -> Flags:
+        """The same flags once they are stored: numbers stay known."""
+        return Flags(self.kind, *[text if text.isdigit() else cell for text, cell in zip(self.names, ("FA", "FB"))])
+
+    @property
+    def names(self) -> tuple[str, str]:
+        return self.left, self.right
+
+    def renamed(self, old: str, new: str) -> Flags:
+        """The same flags, where what an operand is called has changed."""
+        left, right = [new if name == old else name for name in self.names]
+        return Flags(self.kind, left, right)
+
+    def store(self) -> str:
+        """The statements that store them in the cells."""
+        if self.kind == "nzcv" or self.kind.startswith("logic"):
+            return f"FA={self.left};FK={KINDS[self.kind]}"
+        return f"FA={self.left};FB={self.right};FK={KINDS[self.kind]}"
+
+    def condition(self, cond: int) -> str:
+        """Python that is true if condition `cond` holds, with whose numbers Python computes when it compiles."""
+        if cond >= 14:
+            return "1"
+        if self.kind == "nzcv":
+            return str(HOLDS[cond] >> int(self.left) & 1) if self.left.isdigit() else f"HOLDS[{cond}]>>{self.left}&1"
+        operation, mask = self.kind[:-2], M[self.kind[-2:]]
+        known = CONDITIONS[operation].get(cond)
+        if operation == "sub" and self.right.isdigit() and int(self.right) <= mask >> 1:
+            known = CONDITIONS["sub a number"].get(cond, known)
+        if known is None:
+            return f"HOLDS[{cond}]>>nzcv_of({KINDS[self.kind]},{self.left},{self.right})&1"
+        return known.format(s=(mask + 1) >> 1, m=mask, a=self.left, b=self.right)
 
 
-def carry(kind: str) -> str:
-    """Python for PSTATE.C as a number."""
-    known = CONDITIONS.get(kind[:-2], {}).get(2)
-    return f"int({condition(2, kind)})" if known else "(nzcv_of(FK,FA,FB)>>1&1)"
+def condition(cond: int, candidates: tuple[Flags, ...]) -> str:
+    """Python that is true if condition `cond` holds after one of two operations, of which FK says which, or after
+    the only one; after any operation if there is no candidate."""
+    if len(candidates) == 1 or cond >= 14:
+        return candidates[0].condition(cond) if candidates else "1"
+    if candidates:
+        first, second = candidates
+        return f"({first.condition(cond)}) if FK=={KINDS[first.kind]} else ({second.condition(cond)})"
+    computed = f"HOLDS[{cond}]>>nzcv_of(FK,FA,FB)&1"
+    if cond not in SAME_FOR_BOTH_WIDTHS:
+        return computed
+    return f"({Flags('sub64').condition(cond)}) if 1<=FK<=2 else {computed}"
 
 
 def nzcv_of_add(a: int, b: int, carry_in: int, sf: int) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 
 from axlab.machine.translator import primitives
 from axlab.machine.translator.records import Record
-from axlab.machine.translator.values import M32, NeedsKnown, Unfoldable, Value, combine, masked, number, text, union
+from axlab.machine.translator.values import NeedsKnown, Unfoldable, Value, combine, masked, number, text, union
 
 OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.LShift: "<<", ast.RShift: ">>",
@@ -148,7 +148,7 @@ class Folder:
         self.temporaries += 1
         variable = f"{name}_{self.temporaries}"
         kind = "memory" if value.effects == "memory" else "line"
-        self.records.append(Record(kind, [f"{variable}={value.text}"], "narrow" if value.fits(M32) else ""))
+        self.records.append(Record(kind, [f"{variable}={value.text}"], high=value.most))
         return text(variable, value.low, value.high)
 
     def keep_aliases(self, rest: list[ast.stmt], env: dict[str, Value], written: str) -> None:

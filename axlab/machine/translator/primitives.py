@@ -64,7 +64,7 @@ def set_sp_or_x(folder: Folder, n: Value, sf: Value, value: Value) -> str:
 
 def write(folder: Folder, name: str, value: Value) -> str:
     kind = "memory" if value.effects == "memory" else "line"
-    folder.records.append(Record(kind, [f"{name}={value.run}"], "narrow" if value.fits(M32) else ""))
+    folder.records.append(Record(kind, [f"{name}={value.run}"], high=value.most))
     return name
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from types import CellType, CodeType, FunctionType, TracebackType
+from types import CellType, CodeType, FrameType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from axlab.machine import stepper, stops
@@ -16,9 +16,10 @@ from axlab.machine.exceptions import GuestException
 from axlab.machine.isa.bits import M64
 from axlab.machine.isa.semantics import LSE, SEMANTICS
 from axlab.machine.isa.table import load_table
-from axlab.machine.translator.blocks import GLOBALS, MAX_INSTRUCTIONS, Block, Fetch, Fetched, Left, translate
+from axlab.machine.translator.blocks import GLOBALS, Block, Fetch, Left, translate
 from axlab.machine.translator.flags import nzcv_of
 from axlab.machine.translator.templates import RowTemplates
+from axlab.machine.translator.writer import MAX_INSTRUCTIONS, Fetched, Recipe
 from axlab.machine.traps import Trap
 
 if TYPE_CHECKING:
@@ -215,6 +216,17 @@ class Translated:
         operation()
         return cpu.attention or cpu.tlb is not self.tlb or self.forgot
 
+    def store_flags(self, recipe: Recipe, variables: Mapping[str, int]) -> None:
+        """Let the cells say what the flags are where a block was left by an exception."""
+        kind, *operands = recipe
+        self.cells["FK"].cell_contents = kind
+        for cell, text in zip(("FA", "FB"), operands, strict=True):
+            if text.isdigit():
+                value = int(text)
+            else:
+                value = self.cells[text].cell_contents if text in self.cells else variables[text]
+            self.cells[cell].cell_contents = value
+
     def forget_all(self) -> None:
         """Begin anew, so that the cache does not grow without end."""
         self.pages.clear()
@@ -357,12 +369,12 @@ def run_blocks(cpu: Cpu, translated: Translated) -> int:
                 steps = 0
             break
         except Left as left:
-            found, line = place_of(translated, left.__traceback__)
+            found, line, _ = place_of(translated, left.__traceback__)
             done = found.instruction_at(line) + 1
             pc, steps = found.pcs[done - 1] + 4, 0
             break
         except (KeyError, TypeError, IndexError, GuestException) as error:
-            found, line = place_of(translated, error.__traceback__)
+            found, line, frame = place_of(translated, error.__traceback__)
             if line in found.jumps:
                 if translated.is_wanted(cpu, error.args[0]):
                     block = translated.function(cpu, error.args[0])
@@ -371,6 +383,8 @@ def run_blocks(cpu: Cpu, translated: Translated) -> int:
                 break
             done = found.instruction_at(line)
             pc, steps = found.pcs[done], 1
+            if done in found.recipes:
+                translated.store_flags(found.recipes[done], frame.f_locals)
             break
     if done and cpu.trace is not None:
         pc_of_run, count = found.run_before(done)
@@ -382,11 +396,12 @@ def run_blocks(cpu: Cpu, translated: Translated) -> int:
     return steps
 
 
-def place_of(translated: Translated, traceback: TracebackType | None) -> tuple[Block, int]:
-    """The block in which an exception was raised, and the line of its text."""
+def place_of(translated: Translated, traceback: TracebackType | None) -> tuple[Block, int, FrameType]:
+    """The block in which an exception was raised, the line of its text, and what its function had computed."""
     while traceback is not None:
-        block = translated.blocks.get(id(traceback.tb_frame.f_code))
+        frame = traceback.tb_frame
+        block = translated.blocks.get(id(frame.f_code))
         if block is not None:
-            return block, traceback.tb_lineno
+            return block, traceback.tb_lineno, frame
         traceback = traceback.tb_next
     raise AssertionError("an exception that no block raised")

@@ -16,10 +16,15 @@ Fill = Callable[..., tuple[str, ...]]
 
 @dataclass(slots=True)
 class Template:
-    """Records whose texts are replaced by their places in what `fill(*fields, pc)` returns."""
+    """Records whose texts are replaced by their places in what `fill(*fields, pc)` returns.
+
+    `may_fault`: it may raise where it stands. `hides_flags`: it sets the flags before anything can see what they were.
+    """
 
     records: list[Record]
     fill: Fill
+    may_fault: bool
+    hides_flags: bool
 
 
 @dataclass(slots=True)
@@ -64,7 +69,26 @@ class RowTemplates:
         texts: list[str] = []
         number_texts(records, texts)
         source = "(" + "".join(f'f"{source}",' for source in texts) + ")"
-        return Template(records, compiled(self.row, source, self.function.__globals__))
+        fill = compiled(self.row, source, self.function.__globals__)
+        return Template(records, fill, may_fault(records), hides_flags(records))
+
+
+def may_fault(records: list[Record]) -> bool:
+    """Whether any record accesses memory or checks the stack pointer."""
+    return any(
+        record.kind in ("memory", "check_sp") or may_fault(record.body) or may_fault(record.orelse)
+        for record in records
+    )
+
+
+def hides_flags(records: list[Record]) -> bool:
+    """Whether the flags are set before any record reads them, may fault or leaves the block."""
+    for record in records:
+        if record.kind not in ("line", "flags") or any("@" in text for text in record.texts):
+            return False
+        if record.kind == "flags":
+            return True
+    return False
 
 
 def number_texts(records: list[Record], texts: list[str]) -> None:

@@ -53,6 +53,11 @@ class Value:
         """Whether it may be repeated without cost: a number, a hole or a name."""
         return self.kind != "text" or self.text.replace("{", "").replace("}", "").isidentifier()
 
+    @property
+    def most(self) -> int | None:
+        """The upper bound of a value that is surely not negative."""
+        return None if self.low is None or self.low < 0 else self.high
+
     def fits(self, mask: int) -> bool:
         """Whether it is surely within 0 to `mask`."""
         return self.low is not None and self.high is not None and 0 <= self.low and self.high <= mask
@@ -83,9 +88,7 @@ def combine(operator: str, a: Value, b: Value) -> Value:
         return a
     if "text" not in (a.kind, b.kind):
         return Value("hole", f"({a.text}{operator}{b.text})", low, high)
-    return Value(
-        "text", f"({a.run}{operator}{b.run})", low, high, a.effects or b.effects, loosened(operator, a, b)
-    )
+    return Value("text", f"({a.run}{operator}{b.run})", low, high, a.effects or b.effects, loosened(operator, a, b))
 
 
 def loosened(operator: str, a: Value, b: Value) -> tuple[str, int] | None:

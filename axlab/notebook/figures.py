@@ -8,6 +8,7 @@ from typing import Any
 
 from axlab.errors import AxError
 from axlab.notebook.picture import Picture
+from axlab.notebook.scene import Scene
 from axlab.units import parse_duration
 
 LIVE = "--live"
@@ -22,9 +23,14 @@ class Figure:
     scene: Callable[[Any, list[str]], Any]
 
 
-def show(lab: Any, name: str, words: list[str]) -> Any:
-    """Draw a figure of a lab; with the word `--live`, its live view. Raises AxError."""
+def show(lab: Any, name: str, words: list[str], memory: dict[str, Any] | None = None) -> Any:
+    """Draw a figure of a lab; with the word `--live`, its live view. Raises AxError.
+
+    `memory` is what figures of this lab keep from one look to the next.
+    """
     scene = FIGURES[name].scene(lab, [word for word in words if word != LIVE])
+    if memory is not None and isinstance(scene, Scene):
+        scene.remember(memory)
     if isinstance(scene, Picture) or LIVE not in words:
         return scene if isinstance(scene, Picture) else scene.picture()
     return live(scene)
@@ -88,6 +94,18 @@ def _walk(lab: Any, words: list[str]) -> Any:
     return WalkScene(lab, _vm(lab, words[:1], "walk").id, parse_address(words[1]), physical)
 
 
+def _cpu(lab: Any, words: list[str]) -> Any:
+    from axlab.notebook.vcpu_view import VcpuView
+    from axlab.shell.inspecting import vcpu_of
+
+    name, dot, number = (words[0] if len(words) == 1 else "").rpartition(".")
+    name, number = (name, number) if dot else (number, "0")
+    if not name or not number.isdecimal():
+        raise AxError(f"%axlab cpu takes a vCPU, such as 0.1: {FIGURES['cpu'].usage}")
+    vm = _vm(lab, [name], "cpu")
+    return VcpuView(lab, vm.id, vcpu_of(vm, int(number)).id)
+
+
 def _exits(lab: Any, words: list[str]) -> Any:
     from axlab.notebook.exit_chart import exit_chart
 
@@ -104,5 +122,6 @@ FIGURES = {
     ),
     "map": Figure("map VM [--live]", "draw the memory map of a VM; live: click an address", _map),
     "walk": Figure("walk VM ADDRESS [--physical] [--live]", "draw how an address is translated, bit by bit", _walk),
+    "cpu": Figure("cpu VM[.VCPU] [--live]", "draw a vCPU: registers, code, callers; live: step it", _cpu),
     "exits": Figure("exits [VM]", "draw the exits by reason", _exits),
 }

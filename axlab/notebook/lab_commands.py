@@ -156,7 +156,7 @@ def seed(magics: AxLabMagics, words: list[str]) -> Any:
 def drawing(name: str) -> LabCommand:
     """The command that draws a figure, or with `--live` shows it live."""
     figure = FIGURES[name]
-    return LabCommand(figure.usage, figure.summary, lambda magics, words: show(magics.lab, name, words))
+    return LabCommand(figure.usage, figure.summary, lambda magics, words: show(magics.lab, name, words, magics.memory))
 
 
 def _none(words: list[str], command: str) -> None:

@@ -29,6 +29,7 @@ class AxLabMagics(Magics):
         super().__init__(shell)
         self._lab: Any = None
         self.settings: dict[str, Any] = {}
+        self.memory: dict[str, Any] = {}  # of figures: what this lab was when they looked last
         self.schedulers: dict[str, Any] = {}  # the user's own, by the names that %%sched gave them
         self.matcher = matcher_for(self)
 
@@ -50,6 +51,7 @@ class AxLabMagics(Magics):
     @lab.setter
     def lab(self, lab: Any) -> None:
         self._lab = lab
+        self.memory = {}
         show_progress(lab)
 
     @no_var_expand

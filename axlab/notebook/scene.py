@@ -59,6 +59,9 @@ class Scene:
 
     lab: Any = field(repr=False)
 
+    def remember(self, memory: dict[str, Any]) -> None:
+        """Keep what later pictures of the same lab need in `memory`, and use what earlier ones kept there."""
+
     def data(self) -> dict[str, Any]:
         """What is shown, as plain data."""
         raise NotImplementedError

@@ -18,11 +18,22 @@ from axlab.shell.tree import CommandTree, Node
 
 
 @dataclass(frozen=True)
+class Role:
+    """What a word of a line is: `kind` "command", "flag", "option", "value", "argument" or "end"; `of` is its
+    declaration's name, `--force` or `vms`. A word such as `-fn5` has several."""
+
+    word: Word
+    kind: str
+    of: str = ""
+
+
+@dataclass(frozen=True)
 class Invocation:
     """A command and the values of its parameters, ready to run.
 
     `wants_help`: `--help` was there. `missing`: the argument that none was given for, where its
-    declaration has words for that. In both cases the handler is not called.
+    declaration has words for that. In both cases the handler is not called. `roles` say how the words were
+    understood, in their order.
     """
 
     line: CommandLine
@@ -30,6 +41,7 @@ class Invocation:
     values: dict[str, Any] = field(default_factory=dict)
     wants_help: bool = False
     missing: Argument | None = None
+    roles: tuple[Role, ...] = ()
 
 
 def parameter(name: str) -> str:
@@ -57,6 +69,7 @@ class _Reader:
         self.line, self.node, self.command = line, node, command
         self.given: dict[str, list[Any]] = {}
         self.positional: list[Word] = []
+        self.roles = [Role(word, "command") for word in line.words[: len(node.path)]]
         self.wants_help = False
 
     def read(self, words: tuple[Word, ...]) -> Invocation:
@@ -64,6 +77,7 @@ class _Reader:
         while queue:
             word = queue.pop(0)
             if word.text == "--" and word.plain:
+                self.roles.append(Role(word, "end"))
                 self.positional += queue
                 break
             if word.text.startswith("--") and len(word.text) > 2:
@@ -73,7 +87,7 @@ class _Reader:
             else:
                 self.positional.append(word)
         if self.wants_help:
-            return Invocation(self.line, self.node, wants_help=True)
+            return Invocation(self.line, self.node, wants_help=True, roles=self.in_order())
         return self.finish()
 
     def is_negative_number(self, word: Word) -> bool:
@@ -96,7 +110,7 @@ class _Reader:
         elif isinstance(known, Flag):
             if value is not None:
                 raise self.wrong(f"--{name} takes no value", word)
-            self.given[known.name] = [True]
+            self.flag(known, word)
         else:
             self.take(known, word, value, queue)
 
@@ -111,17 +125,22 @@ class _Reader:
                 at = Word(letter, word.start + place, word.start + place + 1) if inside else word
                 raise self.wrong(f"unknown option -{letter} of {self.command.name}", at)
             elif isinstance(known, Flag):
-                self.given[known.name] = [True]
+                self.flag(known, word)
             else:
                 rest = word.part(place + 1) if len(word.text) > place + 1 else None
                 self.take(known, word, rest, queue)
                 return
+
+    def flag(self, flag: Flag, word: Word) -> None:
+        self.given[flag.name] = [True]
+        self.roles.append(Role(word, "flag", f"--{flag.name}"))
 
     def take(self, option: Option, word: Word, value: Word | None, queue: list[Word]) -> None:
         if value is None:
             if not queue:
                 raise self.wrong(f"{word.text} needs a value: {option.type.metavar}", word)
             value = queue.pop(0)
+        self.roles += [Role(word, "option", f"--{option.name}"), Role(value, "value", f"--{option.name}")]
         if option.name in self.given and not option.repeated:
             raise self.wrong(f"--{option.name} is given twice", word)
         result = self.convert(option.type, value, f"--{option.name}")
@@ -147,18 +166,22 @@ class _Reader:
         for argument in self.command.arguments:
             if not left and argument.minimum:
                 if argument.missing:
-                    return Invocation(self.line, self.node, missing=argument)
+                    return Invocation(self.line, self.node, missing=argument, roles=self.in_order())
                 raise self.wrong(f"{argument.usage} is missing: {argument.summary.lower() or argument.name}")
             values[parameter(argument.name)] = self.arguments(argument, left)
         if left:
             raise self.wrong(self.too_many(left[0]), left[0])
-        return Invocation(self.line, self.node, values)
+        return Invocation(self.line, self.node, values, roles=self.in_order())
+
+    def in_order(self) -> tuple[Role, ...]:
+        return tuple(sorted(self.roles, key=lambda role: role.word.start))
 
     def arguments(self, argument: Argument, left: list[Word]) -> Any:
         count = len(left) if argument.maximum is None else min(argument.maximum, len(left))
         taken, left[:] = left[:count], left[count:]
         if argument.maximum is not None and count < argument.minimum:
             raise self.wrong(f"{argument.usage} takes {argument.minimum} words, and {count} are there")
+        self.roles += [Role(word, "argument", argument.name) for word in taken]
         read = [self.convert(argument.type, word, argument.name) for word in taken]
         if argument.maximum == 1:
             return read[0] if read else argument.default

@@ -66,7 +66,9 @@ def count(text: str) -> int:
 
 
 def declare_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("targets", nargs="+", metavar="CONFIG|IMAGE|demo", help="TOML files, images, or the demo guest")
+    parser.add_argument("targets", nargs="*", metavar="CONFIG|IMAGE|demo", help="TOML files, images, or the demo guest")
+    parser.add_argument("--from-snapshot", metavar="FILE", help="go on from a snapshot instead of booting guests")
+    parser.add_argument("--save-snapshot", metavar="FILE", help="keep the lab as it is at the end of the run")
     parser.add_argument("--expect", action=InOrder, metavar="TEXT", help="wait until TEXT (or NAME:TEXT) was printed")
     parser.add_argument("--send", action=InOrder, metavar="TEXT", help="type TEXT (or NAME:TEXT)")
     parser.add_argument(
@@ -79,12 +81,14 @@ def declare_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fingerprint", action="store_true", help="print the hash of the event stream to standard error"
     )
-    parser.set_defaults(steps=[])
+    parser.set_defaults(steps=[], wrong=parser.error)
 
 
 def run_run(arguments: argparse.Namespace) -> int:
     from axlab.run import main
 
+    if bool(arguments.targets) == bool(arguments.from_snapshot):
+        arguments.wrong("name guests to boot, or a snapshot to go on from (--from-snapshot FILE)")
     return main(arguments)
 
 

@@ -111,6 +111,16 @@ class Lab:
         except AxError as error:
             raise AxError(error.message, source=str(path)) from None
 
+    @classmethod
+    def restore(cls, path: str | Path, folder: str | Path | None = None, *, code_cache: bool = True) -> Lab:
+        """A lab as a snapshot on disk has kept it, in a folder of its own. Raises `AxError`.
+
+        >>> lab = Lab.restore("booted.axsnap")
+        """
+        lab = cls(folder=folder, code_cache=code_cache)
+        lab.snapshots.load(path)
+        return lab
+
     def __getstate__(self) -> dict[str, Any]:
         """A copy shows no progress, is not watched (who does that belongs to one terminal or notebook), and keeps no
         snapshots."""

@@ -285,14 +285,19 @@ def main(arguments: argparse.Namespace) -> int:
         check_trace(Path(arguments.trace))
     if arguments.stats:
         check_place(Path(arguments.stats))
+    if arguments.save_snapshot:
+        check_place(Path(arguments.save_snapshot))
     configs = read_configs(arguments.targets)
-    lab = made_lab(configs)
+    lab = Lab.restore(arguments.from_snapshot) if arguments.from_snapshot else made_lab(configs)
     say_without_cache(lab)
     level = arguments.trace_level or ("events" if arguments.trace or arguments.fingerprint else "off")
     lab.trace.record(level)
-    if level == "off" and not arguments.fingerprint:
+    if level == "off" and not (arguments.fingerprint or arguments.save_snapshot):
         lab.events.remove(lab.trace.recorder)
-    vms = create_all(lab, configs)
+    created = create_all(lab, configs)
+    vms = list(lab.hypervisor.vms)
+    if not vms:
+        raise AxError(f"the snapshot {arguments.from_snapshot} has no VM that could go on")
     names = {vm.id: vm.name for vm in vms}
     status = StatusLine(sys.stderr)
     if has_status_line(sys.stderr):
@@ -305,7 +310,7 @@ def main(arguments: argparse.Namespace) -> int:
     ended = Ended(FAILED, "the run broke off")
     try:
         with ended_by_sigterm():
-            start_all(lab, vms)
+            start_all(lab, created)
             with progress_of(lab) as progress:
                 ended = drive(lab, script, output, arguments.limit, arguments.max_instructions, progress)
         output.end()
@@ -314,6 +319,8 @@ def main(arguments: argparse.Namespace) -> int:
             write_json(arguments.stats, statistics(lab, time.process_time() - began))
         if arguments.trace:
             lab.trace.save(arguments.trace)
+    if arguments.save_snapshot:
+        lab.snapshots.write(Path(arguments.save_snapshot))
     if ended.message:
         print(f"axlab: {ended.message}", file=sys.stderr)
     if arguments.fingerprint:

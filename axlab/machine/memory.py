@@ -106,6 +106,18 @@ class Memory:
         for user in self.users:
             user.flush_tlb()
 
+    def replace(self, pages: dict[int, bytes]) -> None:
+        """Make these pages the contents of memory, and all others zero. Versions stay what they were."""
+        for number in [*self.pages.keys() - pages.keys(), *pages]:
+            self.keep(number)
+            if number in pages:
+                self.page(number)[:] = pages[number]
+            else:
+                del self.pages[number]
+            self.stored(number, 0, PAGE_SIZE)
+        for user in self.users:
+            user.flush_tlb()
+
     def check(self, address: int, size: int) -> None:
         """Raise `NothingThere` unless all of `size` bytes from `address` are memory."""
         if not self.contains(address, size):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from axlab.errors import AxError
 from axlab.shell.context import Context
-from axlab.shell.declaration import Argument, command
+from axlab.shell.declaration import Argument, Flag, command
 from axlab.shell.parts import table_format
 from axlab.shell.render import Block, Lines, Table
 from axlab.shell.results import Result
+from axlab.time.snapshot_file import SUFFIX
 from axlab.time.snapshots import Snapshot
 from axlab.units import format_duration, format_memory_size
 
@@ -34,19 +36,24 @@ NAME = Argument("name", SnapshotName(), "What it is called: a plain file name")
 
 @dataclass(frozen=True)
 class SnapshotRow:
-    """One snapshot: `time` is virtual ns, sizes are bytes of RAM."""
+    """One snapshot: `time` is virtual ns, sizes are bytes of RAM; `problem` says why a file is none."""
 
     name: str
+    places: str
     time: int
     vms: list[dict[str, Any]]
     touched: int
     differs: int
     fingerprint: str
+    problem: str = ""
 
 
 def row_of(snapshot: Snapshot) -> SnapshotRow:
     vms = [{"id": vm.id, "name": vm.name, "state": vm.state} for vm in snapshot.vms]
-    return SnapshotRow(snapshot.name, snapshot.now, vms, snapshot.touched, snapshot.differs, snapshot.fingerprint)
+    sizes = snapshot.touched, snapshot.differs
+    return SnapshotRow(
+        snapshot.name, snapshot.places, snapshot.now, vms, *sizes, snapshot.fingerprint, snapshot.problem
+    )
 
 
 @dataclass(kw_only=True)
@@ -66,26 +73,34 @@ class SnapshotListResult(Result):
         if not self.snapshots:
             return [Lines(("No snapshots.",))]
         rows = [
-            (row.name, format_duration(row.time), str(len(row.vms)), format_memory_size(row.touched),
-             format_memory_size(row.differs))
+            (row.name, row.places, "damaged", "", "", "")
+            if row.problem
+            else (row.name, row.places, format_duration(row.time), str(len(row.vms)), format_memory_size(row.touched),
+                  format_memory_size(row.differs))
             for row in self.snapshots
         ]  # fmt: skip
-        return [Table(("NAME", "TIME", "VMS", "MEMORY", "DIFFERS"), tuple(rows))]
+        return [Table(("NAME", "WHERE", "TIME", "VMS", "MEMORY", "DIFFERS"), tuple(rows))]
 
 
 def count(number: int) -> str:
     return f"{number} VM{'s' * (number != 1)}"
 
 
-@command("vm snapshot save", "Keep the state of the lab under a name", NAME)
-def save(context: Context, name: str) -> Result:
+@command(
+    "vm snapshot save",
+    "Keep the state of the lab under a name",
+    NAME,
+    Flag("disk", "Also as a file in /snapshots, which outlives the process", short="d"),
+)
+def save(context: Context, name: str, disk: bool) -> Result:
     """Keep the whole lab as it is now: memory, vCPUs, devices, virtual time, the trace.
 
     A snapshot of that name is replaced. It costs the pages that are written afterwards.
     """
-    row = row_of(context.lab.snapshots.save(name))
+    row = row_of(context.lab.snapshots.save(name, disk))
     memory = format_memory_size(row.touched)
-    context.say(f"✓ snapshot {name!r} at {format_duration(row.time)}: {count(len(row.vms))}, {memory} of memory")
+    where = f" (/snapshots/{name}{SUFFIX})" if disk else ""
+    context.say(f"✓ snapshot {name!r} at {format_duration(row.time)}: {count(len(row.vms))}, {memory} of memory{where}")
     return SnapshotResult(snapshot=row, transcript=context.transcript)
 
 
@@ -109,10 +124,13 @@ def list_snapshots(context: Context, format: str) -> Result:
 @command("vm snapshot show", "Show a snapshot", NAME, table_format())
 def show(context: Context, name: str, format: str) -> Result:
     row = row_of(context.lab.snapshots[name])
+    if row.problem:
+        raise AxError(row.problem)
+    kept = f", of which {format_memory_size(row.differs)} are kept here" if "memory" in row.places else ""
     context.say(
-        f"Snapshot {row.name}",
+        f"Snapshot {row.name} ({row.places})",
         f"  Time:        {format_duration(row.time)}",
-        f"  Memory:      {format_memory_size(row.touched)}, of which {format_memory_size(row.differs)} are kept here",
+        f"  Memory:      {format_memory_size(row.touched)}{kept}",
         f"  Fingerprint: {row.fingerprint}",
         *(f"  VM[{vm['id']}] {vm['name']}: {vm['state']}" for vm in row.vms),
     )
@@ -121,7 +139,6 @@ def show(context: Context, name: str, format: str) -> Result:
 
 @command("vm snapshot delete", "Delete a snapshot", NAME)
 def delete(context: Context, name: str) -> Result:
-    row = row_of(context.lab.snapshots[name])
-    context.lab.snapshots.delete(name)
+    row = row_of(context.lab.snapshots.delete(name))
     context.say(f"✓ snapshot {name!r} deleted")
     return SnapshotResult(snapshot=row, transcript=context.transcript)

@@ -26,7 +26,10 @@ SEQUENCES = (list, deque)
 BUFFERS = (bytearray, array)
 
 # Fields that are saved elsewhere, or set anew: pages by `Memory.version`, what a CPU stops at by `Stops.apply`.
-NO_STATE: dict[type, tuple[str, ...]] = {Memory: ("pages",), Cpu: ("breakpoints", "watches")}
+NO_STATE: dict[type, dict[str, Any]] = {
+    Memory: {"pages": None},
+    Cpu: {"breakpoints": frozenset(), "watches": ()},  # with what an object that is read has there
+}
 
 
 class Kind(enum.Enum):

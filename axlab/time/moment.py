@@ -39,16 +39,11 @@ def take(lab: Any, previous: Moment | None = None) -> Moment:
 
 def go(lab: Any, moment: Moment) -> None:
     """Make the lab what it was. All objects of that moment are the same objects."""
-    recorder = lab.trace.recorder
-    recorder.flush()
-    level, limit, levels = recorder.level, recorder.limit, recorded(lab)
+    lab.trace.recorder.flush()
+    looking = looking_at(lab)
     moment.memento.restore()
     lab.board.memory.go(moment.version)
-    recorder.level, recorder.limit = level, limit
-    record_again(lab, levels)
-    lab.hypervisor.stops.apply(lab.hypervisor)
-    for vm in lab.hypervisor.vms:
-        vm.folder.rewrite(vm.config.anywhere().to_toml())
+    settle(lab, looking)
 
 
 def forget(lab: Any, moment: Moment) -> None:
@@ -56,10 +51,31 @@ def forget(lab: Any, moment: Moment) -> None:
     lab.board.memory.versions.forget(moment.version)
 
 
-def recorded(lab: Any) -> Levels:
-    """Whose instructions are recorded now."""
-    recordings = lab.trace.recorder.executed.recordings
-    return {(known.vm, known.vcpu): known.level for known in recordings if known.goes_on}
+@dataclass(frozen=True)
+class Looking:
+    """What those who look have set: what is recorded of events, how much of it is kept, whose instructions are."""
+
+    level: str
+    limit: int | None
+    instructions: Levels
+
+
+def looking_at(lab: Any) -> Looking:
+    """The settings of those who look, which do not go back in time."""
+    recorder = lab.trace.recorder
+    recordings = recorder.executed.recordings
+    instructions = {(known.vm, known.vcpu): known.level for known in recordings if known.goes_on}
+    return Looking(recorder.level, recorder.limit, instructions)
+
+
+def settle(lab: Any, looking: Looking) -> None:
+    """The state of the lab is another one: whatever hangs on it is made to fit."""
+    recorder = lab.trace.recorder
+    recorder.level, recorder.limit = looking.level, looking.limit
+    record_again(lab, looking.instructions)
+    lab.hypervisor.stops.apply(lab.hypervisor)
+    for vm in lab.hypervisor.vms:
+        vm.folder.rewrite(vm.config.anywhere().to_toml())
 
 
 def record_again(lab: Any, levels: Levels) -> None:

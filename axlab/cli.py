@@ -1,4 +1,4 @@
-"""The command line: `axlab run | shell | asm | disasm | config | fetch | doctor | cache | bench | notebook`.
+"""The command line: `axlab run | shell | sweep | runs | asm | disasm | config | doctor | bench | notebook | ...`.
 
 Exit status: 0 done, 1 it ran and something failed, 2 wrong usage or files, 70 a defect of AxLab, 130
 interrupted. What is imported is imported by the subcommand that needs it.
@@ -348,9 +348,35 @@ def run_grade(arguments: argparse.Namespace) -> int:
     return grade(arguments)
 
 
+def declare_sweep(parser: argparse.ArgumentParser) -> None:
+    from axlab.scale.options import declare_sweep as declare
+
+    declare(parser)
+
+
+def run_sweep(arguments: argparse.Namespace) -> int:
+    from axlab.scale.command import run_sweep as run
+
+    return run(arguments)
+
+
+def declare_runs(parser: argparse.ArgumentParser) -> None:
+    from axlab.scale.options import declare_runs as declare
+
+    declare(parser)
+
+
+def run_runs(arguments: argparse.Namespace) -> int:
+    from axlab.scale.command import run_runs as run
+
+    return run(arguments)
+
+
 SUBCOMMANDS = (
     Subcommand("run", "boot guests and stream their consoles", declare_run, run_run),
     Subcommand("shell", "the interactive shell, or a script for it", declare_shell, run_shell),
+    Subcommand("sweep", "many runs with different parameters, at once", declare_sweep, run_sweep),
+    Subcommand("runs", "the runs of a sweep, or a question about them in SQL", declare_runs, run_runs),
     Subcommand("asm", "assemble AArch64 source to a flat binary", declare_asm, run_asm),
     Subcommand("disasm", "disassemble a flat binary or instruction words", declare_disasm, run_disasm),
     Subcommand("config", "check configuration files, or write a new one", declare_config, run_config),

@@ -226,6 +226,7 @@ def kills_its_worker(lab: Lab, parameters: dict[str, Any]) -> int:
     return int(parameters["n"])
 
 
+@pytest.mark.slow
 def test_a_run_that_kills_its_worker_is_a_row_and_stops_no_other(tmp_path: Path) -> None:
     frame = sweep(kills_its_worker, {"n": range(4)}, out=tmp_path, workers=1, trace="off").frame()
     told = "its worker process died 2 times: killed, perhaps because memory was full"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 import pandas
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from axlab.errors import AxError
@@ -45,6 +45,7 @@ def test_no_parameters_are_one_run() -> None:
     assert parameter_sets(None) == [{}]
 
 
+@settings(max_examples=30)
 @given(st.dictionaries(st.text(min_size=1), st.lists(VALUES, min_size=1, max_size=3), max_size=3))
 def test_every_grid_of_plain_values_survives_json(grid: dict[str, list[Any]]) -> None:
     sets = parameter_sets(grid)

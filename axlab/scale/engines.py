@@ -7,6 +7,7 @@ cluster was lost, so that the run has to be made again, and how it gets new ones
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 import tempfile
 import threading
@@ -23,6 +24,7 @@ from axlab.scale.worker import Done, Task, failed, work
 
 DEATHS = 2  # a run whose worker died so often, with no other beside it, is given up
 PATIENCE = 600.0  # seconds that a cluster may be away
+CONNECTING = 10.0  # seconds for a scheduler to answer
 
 Say = Callable[[str], None]
 
@@ -100,6 +102,17 @@ class ExecutorEngine:
             future.cancel()
 
 
+@dataclass(frozen=True)
+class Call:
+    """`work(task)`, made where it is unpickled. A Dask worker that has to import AxLab to read a message, and cannot,
+    ends without a word; one that has to unpickle bytes as a task says what it lacks."""
+
+    task: Task
+
+    def __reduce__(self) -> tuple[Callable[[Task], Done], tuple[Task]]:
+        return work, (self.task,)
+
+
 class DaskEngine:
     """A Dask cluster. Runs of a worker that dies are made by others; a cluster that goes away is waited for."""
 
@@ -114,7 +127,7 @@ class DaskEngine:
 
     def _connect(self) -> Any:
         try:
-            return self.distributed.Client(self.address, timeout=10, set_as_default=False)
+            return self.distributed.Client(self.address, timeout=CONNECTING, set_as_default=False)
         except (OSError, ValueError) as error:
             raise AxError(f"there is no Dask scheduler at {self.address}: {error}") from None
 
@@ -127,7 +140,7 @@ class DaskEngine:
             return 1
 
     def submit(self, task: Task) -> Future[Done]:
-        future: Future[Done] = self.executor.submit(work, task)
+        future: Future[Done] = self.executor.submit(pickle.loads, pickle.dumps(Call(task)))
         self.futures.add(future)
         future.add_done_callback(self.futures.discard)
         return future
@@ -259,9 +272,10 @@ def raise_unless_lost(engine: Engine, error: BaseException) -> None:
     if isinstance(error, AxError):
         raise error
     if isinstance(error, ImportError):
+        missing = (error.name or str(error)).partition(".")[0]
+        remedy = "AxLab there in the same version, with its extra: python -m pip install 'axlab[scale]'"
         raise AxError(
-            f"a worker cannot import {error.name or error}: install AxLab there in the same version, "
-            "with its extra: python -m pip install 'axlab[scale]'"
+            f"a worker cannot import {missing}: install {remedy if missing == 'axlab' else 'it there'}"
         ) from None
     raise error
 

@@ -7,7 +7,7 @@ import json
 import sysconfig
 from collections.abc import Iterator
 from functools import partial
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from axlab.errors import AxError
@@ -68,16 +68,21 @@ def _names(code: CodeType) -> set[str]:
 
 
 def _installed(thing: Any) -> bool:
-    """Whether something belongs to Python, an installed library or AxLab."""
+    """Whether something is Python's, an installed library's or AxLab's; no plain value is."""
     if inspect.ismodule(thing) or inspect.isbuiltin(thing):
         return True
     owner = thing if isinstance(thing, FunctionType | type) else type(thing)
     if owner.__module__ == "builtins":
         return isinstance(thing, type)
-    if owner.__module__.partition(".")[0] == "axlab":
-        return True
-    file = getattr(inspect.getmodule(owner), "__file__", None)
-    return file is not None and file.startswith(LIBRARIES) and owner is not partial
+    return owner is not partial and is_installed(inspect.getmodule(owner))
+
+
+def is_installed(module: ModuleType | None) -> bool:
+    """Whether a module is Python's, an installed library's, or AxLab's."""
+    if module is None or module.__name__ == "__main__":
+        return False
+    file = getattr(module, "__file__", None)
+    return module.__name__.partition(".")[0] == "axlab" or (file is not None and file.startswith(LIBRARIES))
 
 
 def _text(thing: Any) -> str:

@@ -12,16 +12,15 @@ from axlab.errors import AxError, nearest
 from axlab.scale.engines import Say, engine_of, results
 from axlab.scale.folder import SweepFolder, manifest
 from axlab.scale.libraries import library
+from axlab.scale.options import LIMIT
 from axlab.scale.parameters import parameter_sets
 from axlab.scale.plans import FunctionPlan, Plan, plan_of
 from axlab.scale.runs import Runs
+from axlab.scale.source import is_installed
 from axlab.scale.worker import Task
 from axlab.shell.progress import is_on
 from axlab.trace.trace import LEVELS
 from axlab.units import parse_duration
-
-LIMIT = "10s"  # of virtual time, for a guest that would never end
-
 
 
 def sweep(
@@ -57,7 +56,7 @@ def sweep(
     for names in {tuple(one): one for one in sets}.values():
         plan.check(names)
     library("pyarrow", "keeping runs as Parquet")
-    pickled = library("cloudpickle", "sending runs to workers").dumps(plan)
+    pickled = pickled_plan(plan)
     wanted = manifest(name_of(plan), plan.text(), trace, sets)
     with SweepFolder(out, wanted) as folder:
         missing = [number for number in range(len(sets)) if number not in folder.done]
@@ -71,6 +70,23 @@ def sweep(
                         if watch is not None:
                             watch(one.record, len(folder.done), len(sets))
     return Runs(out)
+
+
+def pickled_plan(plan: Plan) -> bytes:
+    """The plan for the workers. A function goes by value where its module is its author's own, not installed."""
+    cloudpickle = library("cloudpickle", "sending runs to workers")
+    module = sys.modules.get(getattr(getattr(plan, "function", None), "__module__", "") or "")
+    by_value = module is not None and module.__name__ != "__main__" and not is_installed(module)
+    if by_value:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        pickled: bytes = cloudpickle.dumps(plan)
+    except (TypeError, AttributeError, ValueError) as error:
+        raise AxError(f"{name_of(plan)} cannot be sent to a worker: {error}") from None
+    finally:
+        if by_value:
+            cloudpickle.unregister_pickle_by_value(module)
+    return pickled
 
 
 def name_of(plan: Plan) -> str:

@@ -88,6 +88,10 @@ class LabFolder:
             raise self._outside(name)
         return tuple(real[len(prefix) :].split(os.sep))
 
+    def host_path(self, name: str) -> Path:
+        """Where a file or folder of the lab is, or would be, on the host. Raises AxError for one that is outside."""
+        return Path(self.root, *self._real(name, self.parts(name)))
+
     @contextmanager
     def _folder(self, parts: tuple[str, ...]) -> Iterator[int | str]:
         """A folder of resolved parts, as a descriptor that no link can divert (or its path, on Windows)."""

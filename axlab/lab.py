@@ -169,14 +169,14 @@ class Lab:
     @property
     def shell(self) -> Shell:
         """The lab's shell; `lab.shell("vm list")` runs a line and returns its result."""
-        from axlab.scale import commands_sweep
+        from axlab.scale.commands_sweep import register as register_sweeps
         from axlab.shell.shell import Shell
         from axlab.time.commands import register
 
         if "_shell" not in self.__dict__:
             self._shell = Shell(self)
             register(self._shell.tree)
-            commands_sweep.register(self._shell.tree)
+            register_sweeps(self._shell.tree)
         return self._shell
 
     def run(self, for_: str | None = None) -> str:

@@ -32,7 +32,7 @@ MAY_IMPORT = {
 }
 ALL = set(MAY_IMPORT)
 MAY_IMPORT |= {
-    "lab": ALL | {"lab"},
+    "lab": ALL | {"lab", "scale"},
     "demo": ALL | {"lab"},
     "scale": BASE | {"machine", "vmm", "trace", "shell", "lab"},
     "run": ALL | {"lab"},

@@ -40,7 +40,7 @@ def test_an_outcome_without_a_question_is_a_mistake() -> None:
 
 @pytest.mark.parametrize(
     ("predicted", "outcome", "right"),
-    [("10", "10", True), ("0x10", "16", True), ("10", "10.0", True), ("running", "Running", True),
+    [("10", "10", True), ("0x10", "16", True), ("16", "0x10", True), ("10", "10.0", True), ("running", "Running", True),
      ("'Running'", "Running", True), ("10", "11", False), ("Stopped", "Running", False), ("ten", "10", False)],
 )  # fmt: skip
 def test_numbers_are_compared_by_value_and_words_without_case(predicted: str, outcome: str, right: bool) -> None:

@@ -4,7 +4,7 @@ What a check file imports is here: `from axlab.course import expect, seed`.
 """
 
 from axlab.course.expectations import Mismatch, expect, expect_that
-from axlab.course.guests import guest
+from axlab.course.guests import fresh, guest
 from axlab.course.seeds import Seed, seed
 
-__all__ = ["Mismatch", "Seed", "expect", "expect_that", "guest", "seed"]
+__all__ = ["Mismatch", "Seed", "expect", "expect_that", "fresh", "guest", "seed"]

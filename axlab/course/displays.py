@@ -68,8 +68,15 @@ class GivenResult(Result):
 
     def blocks(self) -> list[Block]:
         whose = f"for {self.student}" if self.student else "without a name"
-        rows = tuple((name, value if isinstance(value, str) else repr(value)) for name, value in self.inputs.items())
+        rows = tuple((name, written(value)) for name, value in self.inputs.items())
         return [Lines((f"Exercise {self.exercise}, {whose}:",)), Table(("VARIABLE", "VALUE"), rows)]
+
+
+def written(value: Any) -> str:
+    """A value as a person would write it: text as it is, addresses in hexadecimal."""
+    if type(value) is int and value > 0xFFFF:
+        return hex(value)
+    return value if isinstance(value, str) else repr(value)
 
 
 @dataclass(kw_only=True)

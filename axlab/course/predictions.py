@@ -53,13 +53,17 @@ class Predictions:
 def same(predicted: str, outcome: str) -> bool:
     """Numbers by value, other texts without regard to case, blanks and quotes."""
     try:
-        return float(int(predicted, 0)) == float(outcome)
-    except ValueError:
-        pass
-    try:
-        return float(predicted) == float(outcome)
+        return _number(predicted) == _number(outcome)
     except ValueError:
         return _plain(predicted) == _plain(outcome)
+
+
+def _number(text: str) -> float:
+    """A number in any of Python's forms, 0x200 among them. Raises ValueError."""
+    try:
+        return int(text, 0)
+    except ValueError:
+        return float(text)
 
 
 def _plain(text: str) -> str:

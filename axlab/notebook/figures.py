@@ -106,6 +106,18 @@ def _cpu(lab: Any, words: list[str]) -> Any:
     return VcpuView(lab, vm.id, vcpu_of(vm, int(number)).id)
 
 
+def _irqs(lab: Any, words: list[str]) -> Any:
+    from axlab.notebook.interrupts import Interrupts
+
+    return Interrupts(lab, _vm(lab, words, "irqs").id)
+
+
+def _profile(lab: Any, words: list[str]) -> Any:
+    from axlab.notebook.exit_profile import ExitProfile
+
+    return ExitProfile(lab, _vm(lab, words, "profile").id if words else None)
+
+
 def _exits(lab: Any, words: list[str]) -> Any:
     from axlab.notebook.exit_chart import exit_chart
 
@@ -123,5 +135,7 @@ FIGURES = {
     "map": Figure("map VM [--live]", "draw the memory map of a VM; live: click an address", _map),
     "walk": Figure("walk VM ADDRESS [--physical] [--live]", "draw how an address is translated, bit by bit", _walk),
     "cpu": Figure("cpu VM[.VCPU] [--live]", "draw a vCPU: registers, code, callers; live: step it", _cpu),
+    "irqs": Figure("irqs VM [--live]", "draw the interrupts of a VM, and its list registers", _irqs),
+    "profile": Figure("profile [VM] [--live]", "draw where exits come from; live: compare with now", _profile),
     "exits": Figure("exits [VM]", "draw the exits by reason", _exits),
 }

@@ -292,7 +292,7 @@ def irq_rows(vm: Any, vcpu: int, bank: Any, names: dict[int, str]) -> list[IrqRo
             bank.priority[bit],
         )
         for bit in range(bank.count)
-        if (bank.enabled | bank.pending | bank.active) & bank.implemented >> bit & 1
+        if ((bank.enabled | bank.pending | bank.active) & bank.implemented) >> bit & 1
     ]
 
 

@@ -50,8 +50,10 @@ MAY_USE = {
     "elftools": {"vmm"},
     "prompt_toolkit": {"shell"},
     "tqdm": {"lab", "cli", "notebook", "scale"},
-    "pandas": {"notebook", "shell/frames", "trace/frames"},
-    "numpy": {"notebook", "trace/frames", "trace/export_arrow", "trace/executed_columns"},
+    "pandas": {"notebook", "shell/frames", "trace/frames", "trace/exit_frame"},
+    "numpy": {
+        "notebook", "trace/frames", "trace/export_arrow", "trace/executed_columns", "trace/profile", "trace/exit_frame",
+    },
     "matplotlib": {"notebook", "trace/figures"},
     "pyarrow": {"trace/export_arrow"},
     "unicorn": {"bench"},  # measured beside AxLab where it is installed
@@ -63,7 +65,7 @@ MAY_USE = {
     "nbclient": {"course/build"},
 }
 # These do nothing without their library, and are themselves imported only when it is needed.
-BUILT_ON_A_LIBRARY = {"shell/frames", "shell/terminal", "trace/executed_columns", "course/magics"}
+BUILT_ON_A_LIBRARY = {"shell/frames", "shell/terminal", "trace/executed_columns", "trace/profile", "course/magics"}
 MODULES = sorted(path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py"))
 
 

@@ -56,8 +56,11 @@ def test_at_finds_what_a_search_through_all_finds(rows: list[tuple[int, int]], a
     symbols = symbols_of(Symbol(f"s{n}", start, size) for n, (start, size) in enumerate(rows))
     before = [one for one in symbols if one.address <= address]
     nearest = next((one for one in before if one.address == before[-1].address), None)
-    inside = nearest is not None and (not nearest.size or address < nearest.address + nearest.size)
+    inside = nearest is not None and address < nearest.address + nearest.size
     assert symbols.at(address) == (nearest if inside else None)
+    for one, (_, size) in zip(symbols, sorted(rows, key=lambda row: (row[0], -row[1])), strict=True):
+        ends = [other.address for other in symbols if other.address > one.address]
+        assert one.size == (size or min(ends, default=4096) - one.address)
 
 
 def test_a_system_map_has_code_and_data_but_no_plain_numbers_or_mapping_symbols() -> None:
@@ -138,7 +141,7 @@ def test_symbols_are_added_by_command_as_far_above_as_the_code_runs(tmp_path: Pa
     ]
     assert lab.vm(0).symbols.address_of("jiffies") == 0xFFFF_8000_8001_1100
     assert lab.vm(0).symbols.address_of("_start") == lab.vm(0).entry
-    assert said(lab.shell("vm symbols 0 --find jiff"))[2] == "0xffff800080011100 -    jiffies"
+    assert said(lab.shell("vm symbols 0 --find jiff"))[2] == "0xffff800080011100 512  jiffies"
 
 
 def test_a_file_that_is_not_there_or_no_list_of_symbols_is_named(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class SymbolsResult(Result):
     symbols: list[Symbol] = field(default_factory=list)
 
     def blocks(self) -> list[Block]:
-        rows = tuple((f"{one.address:#018x}", str(one.size or "-"), one.name) for one in self.symbols)
+        rows = tuple((f"{one.address:#018x}", str(one.size), one.name) for one in self.symbols)
         table: list[Block] = [Table(("ADDRESS", "SIZE", "NAME"), rows)] if rows else []
         more = self.found - len(rows)
         rest = [Lines((f"... and {more} more; --find TEXT chooses",))] if more else []

@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from axlab import events
+from axlab.trace.deliveries import Latency
+from axlab.trace.scheduling import Turns
 from axlab.trace.spans import Span
 
 
@@ -33,6 +35,38 @@ class Instruction(events.Event):
     pc: int
 
 
+@dataclass(frozen=True, slots=True)
+class SeenExit(events.Exit):
+    """An exit as the view `exits()` has it: with what happened around it."""
+
+    away: int = -1
+    symbol: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hot:
+    """Code of a VM that was executed: a block from `pc` on, or a function that begins there."""
+
+    vm: int
+    pc: int
+    symbol: str
+    times: int
+    instructions: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """Code of a VM: a function, or a page where no symbol is known, from `pc` on."""
+
+    vm: int
+    pc: int
+    symbol: str
+    size: int
+    covered: int
+    share: float
+
+
 # The name of a kind of rows, and the event type whose fields are its columns.
 KINDS: dict[str, type[events.Event]] = {
     "exits": events.Exit,
@@ -49,7 +83,14 @@ KINDS: dict[str, type[events.Event]] = {
 EXECUTED: dict[str, type[events.Event]] = {"blocks": Block, "instructions": Instruction}
 ROWS = KINDS | EXECUTED
 # The views: what is found out from those rows.
-VIEWS: dict[str, type[Any]] = {"timeline": Span}
+VIEWS: dict[str, type[Any]] = {
+    "exits()": SeenExit,
+    "timeline()": Span,
+    "latency()": Latency,
+    "sched()": Turns,
+    "hot()": Hot,
+    "coverage()": Covered,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +104,9 @@ class Form:
 FORMS = {
     "time": Form("q", "int64"),  # beside it a Timedelta
     "moment": Form("q", "Int64"),  # -1, it never was, is shown as <NA>; beside it a Timedelta
+    "length": Form("q", "Int64"),  # -1, it did not come to that, is shown as <NA>
     "count": Form("q", "Int64"),
+    "share": Form("d", "float64"),
     "id": Form("i", "Int32"),  # -1, there is none, is shown as <NA>
     "word": Form("Q", "UInt64"),  # a 64-bit register or address
     "flag": Form("b", "boolean"),
@@ -116,7 +159,27 @@ DESCRIBED = {column.name: column for column in (
     Column("function",  "name",  "",        "function of PSCI"),
     Column("message",   "text",  "",        "what happened, in words"),
     Column("level",     "name",  "",        "error, warn, info or debug"),
-    Column("instructions", "count", "",     "how many were executed, one behind the other, from pc on"),
+    Column("instructions", "count", "",     "how many were executed, of a block one behind the other, from pc on"),
+    Column("away",      "length", "ns",     "from the exit until the guest ran again; <NA>: it never did"),
+    Column("symbol",    "name",  "",        "symbol that contains pc, and how far behind it; empty: not known"),
+    Column("raised",    "moment", "ns",     "virtual time at which it became pending; <NA>: not seen"),
+    Column("injected",  "moment", "ns",     "virtual time at which a list register got it; <NA>: none did"),
+    Column("taken",     "moment", "ns",     "virtual time at which the guest acknowledged it; <NA>: it never did"),
+    Column("ended",     "moment", "ns",     "virtual time at which the guest ended it; <NA>: it never did"),
+    Column("to_injected", "length", "ns",   "from raised to injected"),
+    Column("to_taken",  "length", "ns",     "from raised to taken"),
+    Column("handling",  "length", "ns",     "from taken to ended"),
+    Column("running",   "count", "ns",      "time on a physical CPU"),
+    Column("waiting",   "count", "ns",      "time in which it was ready and waited for a physical CPU"),
+    Column("blocked",   "count", "ns",      "time in which it waited for something else"),
+    Column("waits",     "count", "",        "how often it waited for a physical CPU"),
+    Column("mean_wait", "count", "ns",      "how long it waited for a physical CPU on average"),
+    Column("longest_wait", "count", "ns",   "how long it waited for a physical CPU at most"),
+    Column("got",       "share", "",        "running / (running + waiting): of the time that it wanted, 0 to 1"),
+    Column("times",     "count", "",        "how often: of a function, its most frequent instruction"),
+    Column("share",     "share", "",        "part of all instructions executed, or of those that there are, 0 to 1"),
+    Column("size",      "count", "bytes",   "bytes of code"),
+    Column("covered",   "count", "",        "instructions that were executed at least once"),
 )}
 # fmt: on
 

@@ -24,7 +24,7 @@ def columns(recordings: list[Recording], kind: str) -> list[Any]:
 
 
 def _columns(recording: Recording, kind: str) -> list[Any]:
-    times, pcs, counts = _runs(recording)
+    times, pcs, counts = executed_runs(recording)
     if kind != INSTRUCTIONS:
         times, pcs, counts = _joined(times, pcs, counts, recording.ns)
     else:
@@ -43,7 +43,7 @@ def _joined(times: Any, pcs: Any, counts: Any, ns: int) -> tuple[Any, Any, Any]:
     return times[first], pcs[first], numpy.add.reduceat(counts, first) if len(first) else counts
 
 
-def _runs(recording: Recording) -> tuple[Any, Any, Any]:
+def executed_runs(recording: Recording) -> tuple[Any, Any, Any]:
     """Time of the first instruction, address and length of every run."""
     runs = numpy.array(recording.trace.runs, "u8")
     marks = numpy.array(recording.trace.marks, "i8").reshape(-1, 3)

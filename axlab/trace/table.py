@@ -106,7 +106,8 @@ class Lists:
 
 Store = Numbers | Names | Lists
 STORES: dict[str, type[Numbers | Names | Lists]] = {
-    "time": Numbers, "moment": Numbers, "count": Numbers, "id": Numbers, "word": Numbers, "flag": Numbers,
+    "time": Numbers, "moment": Numbers, "length": Numbers, "share": Numbers,
+    "count": Numbers, "id": Numbers, "word": Numbers, "flag": Numbers,
     "name": Names, "text": Names, "bytes": Lists, "words": Lists,
 }  # fmt: skip
 

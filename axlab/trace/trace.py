@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from axlab.errors import AxError, nearest
-from axlab.events import Event, Observers, VcpuState, VmState
-from axlab.trace.columns import EXECUTED, Column
+from axlab.events import Event, Interrupt, Observers, VcpuState, VmState
+from axlab.trace.columns import EXECUTED, Column, Covered, Hot
+from axlab.trace.deliveries import Delivery, Latency, deliveries, latencies
 from axlab.trace.recorder import LEVELS as EVENT_LEVELS
 from axlab.trace.recorder import Recorder
+from axlab.trace.scheduling import Turns, fairness, turns
 from axlab.trace.spans import Span, spans_of
 
 if TYPE_CHECKING:
     import pandas
 
+    from axlab.trace.compare import Difference
+    from axlab.trace.executed import Recording
     from axlab.trace.summary import ExitSummary
 
 LEVELS = (*EVENT_LEVELS, *EXECUTED)
@@ -109,8 +113,14 @@ class Trace:
         return frame_of(self.recorder.table(kind), vm)
 
     def exits(self, vm: int | None = None) -> pandas.DataFrame:
-        """Every exit from a guest: when, where, why, and what it cost."""
-        return self.frame("exits", vm)
+        """Every exit from a guest: when, where and in which function, why, what it cost, how long the guest was away.
+
+        `cost` is the time that the hypervisor took, `away` that until the guest ran again: it may have slept.
+        """
+        from axlab.trace.exit_frame import exit_frame
+
+        frame = exit_frame(self.recorder.table("exits"), self.spans(), self._symbol_name)
+        return frame if vm is None else frame[frame["vm"] == vm].reset_index(drop=True)
 
     def spans(self, vm: int | None = None) -> list[Span]:
         """From when to when vCPUs (of one VM) were in which state, and on which physical CPU. Needs no pandas."""
@@ -123,6 +133,90 @@ class Trace:
         from axlab.trace.frames import frame_of_rows
 
         return frame_of_rows(Span, self.spans(vm))
+
+    def deliveries(self, vm: int | None = None) -> list[Delivery]:
+        """Interrupts on their way (to one VM): when each was raised, injected, taken and ended. Needs no pandas."""
+        steps = (Interrupt(*row) for row in self.recorder.table("interrupts").rows())
+        return deliveries(step for step in steps if vm in (None, step.vm))
+
+    def latency(self, kind: str = "irq", vm: int | None = None) -> pandas.DataFrame:
+        """How long interrupts took from raised to injected to taken to ended; `kind` is irq, sgi, ppi or spi.
+
+        Raises `AxError` for another kind.
+        """
+        from axlab.trace.frames import frame_of_rows
+
+        return frame_of_rows(Latency, latencies(self.deliveries(vm), kind))
+
+    def sched(self, vm: int | None = None) -> pandas.DataFrame:
+        """How long each vCPU ran, waited for a physical CPU and slept, and which part it got of what it wanted."""
+        from axlab.trace.frames import frame_of_rows
+
+        return frame_of_rows(Turns, turns(self.spans(vm)))
+
+    def fairness(self, vm: int | None = None) -> float:
+        """Jain's index of what vCPUs got of the time that they wanted: 1 is fair, 1/n is one vCPU of n with all."""
+        return fairness(one.got for one in turns(self.spans(vm)))
+
+    def hot(self, by: str = "functions", vm: int | None = None) -> pandas.DataFrame:
+        """Where instructions were spent, by "functions" or "blocks", the most first. Raises `AxError` for another word.
+
+        It needs a recording at the level "blocks" or finer.
+        """
+        from axlab.trace.frames import frame_of_rows
+        from axlab.trace.profile import hot_blocks, hot_functions
+
+        ways = {"functions": hot_functions, "blocks": hot_blocks}
+        if by not in ways:
+            raise AxError(f"hot code is found by {' or '.join(ways)}, not by {by!r}{nearest(by, list(ways))}")
+        found = [row for of, recordings in self._executed(vm) for row in ways[by](of, recordings, self._symbols(of))]
+        return frame_of_rows(Hot, found)
+
+    def coverage(self, vm: int | None = None) -> pandas.DataFrame:
+        """Which code was executed at least once, by function; by page where no symbols are known.
+
+        It needs a recording at the level "blocks" or finer. Functions of which nothing was executed are there, too.
+        """
+        from axlab.trace.frames import frame_of_rows
+        from axlab.trace.profile import coverage
+
+        found = []
+        for of, recordings in self._executed(vm):
+            known = self._vm(of)
+            functions = known.symbols.functions() if known is not None else ()
+            found += coverage(of, recordings, self._symbols(of), functions)
+        return frame_of_rows(Covered, found)
+
+    def compare(self, other: Any) -> Difference:
+        """The first difference between this run and another (a `Trace` or a `Lab`), in words. Raises `AxError`."""
+        from axlab.trace.compare import compare
+
+        trace = getattr(other, "trace", other)
+        if not isinstance(trace, Trace):
+            raise AxError(f"a run is compared with a lab or a trace, not with {other!r}")
+        return compare(self.recorder, trace.recorder)
+
+    def _executed(self, vm: int | None) -> list[tuple[int, list[Recording]]]:
+        """The recordings of instructions by VM."""
+        every = self.recorder.executed.recordings
+        return [
+            (of, [one for one in every if one.vm == of])
+            for of in sorted({one.vm for one in every})
+            if vm in (None, of)
+        ]
+
+    def _vm(self, vm: int) -> Any:
+        """The VM of an id; None where it is no more, and in a trace that belongs to no lab."""
+        return self._hypervisor.vms.get(vm) if self._hypervisor is not None else None
+
+    def _symbols(self, vm: int) -> Callable[[int], Any]:
+        """A function: the address of a VM -> the symbol that contains it, or None."""
+        known = self._vm(vm)
+        return known.symbols.at if known is not None else lambda address: None
+
+    def _symbol_name(self, vm: int, address: int) -> str:
+        known = self._vm(vm)
+        return known.symbols.name(address) if known is not None else ""
 
     def _now(self) -> int:
         """The end of what is recorded: the lab's time; of a trace that belongs to none, that of its last event."""

@@ -26,7 +26,8 @@ MACHINES = {
 }
 SYMBOL = struct.Struct("<IBBHQQ")
 SHT_SYMTAB = 2
-STT_SECTION, STT_FILE = 3, 4
+SHF_EXECINSTR = 1 << 2
+STT_OBJECT, STT_SECTION, STT_FILE = 1, 3, 4
 
 
 def parse_elf(data: bytes, source: str) -> Image:
@@ -118,22 +119,26 @@ def symbols(data: bytes) -> Symbols:
     shoff, shentsize, shnum = struct.unpack_from("<Q10xHH", data, 40)
     if shentsize != 64 or shoff + 64 * shnum > len(data):
         return Symbols()
-    sections = [struct.unpack_from("<II8x8xQQI", data, shoff + 64 * i) for i in range(shnum)]
+    sections = [struct.unpack_from("<IIQ8xQQI", data, shoff + 64 * i) for i in range(shnum)]
+    code = {number for number, section in enumerate(sections) if section[2] & SHF_EXECINSTR}
     found: list[Symbol] = []
-    for _, kind, offset, size, link in sections:
+    for _, kind, _, offset, size, link in sections:
         if kind == SHT_SYMTAB and link < shnum and offset + size <= len(data):
             names = sections[link]
-            found += named(data[offset : offset + size], data[names[2] : names[2] + names[3]])
+            found += named(data[offset : offset + size], data[names[3] : names[3] + names[4]], code)
     return symbols_of(found)
 
 
-def named(table: bytes, names: bytes) -> list[Symbol]:
-    """One symbol table: defined names, without the mapping symbols `$x`, `$d` (AAELF64, 5.5.4)."""
+def named(table: bytes, names: bytes, code: set[int]) -> list[Symbol]:
+    """One symbol table: defined names, without the mapping symbols `$x`, `$d` (AAELF64, 5.5.4).
+
+    `code` are the numbers of the sections with instructions.
+    """
     found = []
     for name, info, _, section, value, size in SYMBOL.iter_unpack(table[: len(table) // SYMBOL.size * SYMBOL.size]):
         if name and section and info & 15 not in (STT_SECTION, STT_FILE):
             end = names.find(b"\0", name, name + 1024)
             text = names[name:end].decode("utf-8", "replace") if end > name else ""
             if text and not text.startswith("$"):
-                found.append(Symbol(text, value, size))
+                found.append(Symbol(text, value, size, section in code and info & 15 != STT_OBJECT))
     return found

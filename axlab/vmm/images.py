@@ -78,7 +78,7 @@ def built_in(name: str) -> Image:
         known = ", ".join(BUILT_IN + known for known in guests.BUILT_IN)
         raise AxError(f"no guest of that name comes with AxLab; there is {known}", source=BUILT_IN + name)
     built = guests.assembled(name)
-    names = labels(built.symbols).moved(-built.origin)
+    names = labels(built.symbols, built.code_labels).moved(-built.origin)
     return Image("flat", (Segment(0, built.code, len(built.code)),), size=len(built.code), symbols=names)
 
 

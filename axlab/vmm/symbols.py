@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from axlab.errors import AxError
@@ -21,16 +21,17 @@ WORD = (1 << 64) - 1
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """A name, the address of its first byte, and how many bytes it has (0: not known)."""
+    """A name, the address of its first byte, how many bytes it has, and whether they are code."""
 
     name: str
     address: int
     size: int = 0
+    code: bool = True
 
 
 @dataclass(frozen=True)
 class Symbols:
-    """Symbols by address, which never change; three columns, because a kernel has 150,000.
+    """Symbols by address, which never change; columns, because a kernel has 150,000.
 
     Of several names for one address the first in the order of `symbols_of` answers for it; all can be asked for.
     """
@@ -38,6 +39,7 @@ class Symbols:
     names: tuple[str, ...] = ()
     addresses: array[int] = field(default_factory=lambda: array("Q"))
     sizes: array[int] = field(default_factory=lambda: array("Q"))
+    codes: bytes = b""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -46,27 +48,20 @@ class Symbols:
         return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> Symbol:
-        return Symbol(self.names[index], self.addresses[index], self.sizes[index])
+        return Symbol(self.names[index], self.addresses[index], self.sizes[index], bool(self.codes[index]))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Symbols:
         """Itself: what never changes is shared between copies of a lab."""
         return self
 
     def at(self, address: int) -> Symbol | None:
-        """The symbol that contains an address; without a known size it reaches to the next symbol.
-
-        The last one without a size reaches to the end of its page.
-        """
-        index = bisect_right(self.addresses, address) - 1
-        if index < 0:
+        """The symbol that contains an address: of those that begin at or before it, the nearest."""
+        behind = bisect_right(self.addresses, address)
+        if not behind:
             return None
-        start = self.addresses[index]
-        while index and self.addresses[index - 1] == start:
-            index -= 1
-        size = self.sizes[index]
-        if not size and start == self.addresses[-1]:
-            size = PAGE_SIZE - start % PAGE_SIZE
-        return self[index] if not size or address - start < size else None
+        start = self.addresses[behind - 1]
+        index = bisect_left(self.addresses, start)
+        return self[index] if address - start < self.sizes[index] else None
 
     def name(self, address: int) -> str:
         """`main`, `main+0x10`, or nothing where no symbol contains the address."""
@@ -84,15 +79,17 @@ class Symbols:
         start = self.address_of(name)
         if start is None:
             return None
-        first, behind = bisect_left(self.addresses, start), bisect_right(self.addresses, start)
-        size = max(self.sizes[first:behind])
-        if not size and behind < len(self):
-            size = self.addresses[behind] - start
-        return range(start, start + (size or PAGE_SIZE - start % PAGE_SIZE))
+        first = bisect_left(self.addresses, start)
+        return range(start, start + self.sizes[first])
+
+    def functions(self) -> list[Symbol]:
+        """The symbols of code, one for each address, by address."""
+        found = {one.address: one for one in reversed(list(self)) if one.code}
+        return list(found.values())[::-1]
 
     def moved(self, offset: int) -> Symbols:
         """The symbols of code that runs `offset` bytes above where it was linked for."""
-        return symbols_of(Symbol(one.name, one.address + offset & WORD, one.size) for one in self)
+        return symbols_of(replace(one, address=one.address + offset & WORD) for one in self)
 
     def joined(self, more: Symbols) -> Symbols:
         """These and others."""
@@ -100,23 +97,35 @@ class Symbols:
 
 
 def symbols_of(symbols: Iterable[Symbol]) -> Symbols:
-    """Symbols in the order of their addresses; at one address the longest first, else as they were given."""
+    """Symbols in the order of their addresses; at one address the longest first, else as they were given.
+
+    One of size 0, whose size is not known, reaches to the next one, and the last one to the end of its page.
+    """
     ordered = sorted(symbols, key=lambda one: (one.address, -one.size))
-    return Symbols(
-        tuple(one.name for one in ordered),
-        array("Q", [one.address for one in ordered]),
-        array("Q", [one.size for one in ordered]),
+    addresses = [one.address for one in ordered]
+    last = addresses[-1] // PAGE_SIZE * PAGE_SIZE + PAGE_SIZE if addresses else 0
+    ends = {begin: end for begin, end in zip(addresses, [*addresses[1:], last]) if end != begin}
+    sizes = [one.size or ends[one.address] - one.address for one in ordered]
+    names = tuple(one.name for one in ordered)
+    return Symbols(names, array("Q", addresses), array("Q", sizes), bytes(one.code for one in ordered))
+
+
+def labels(addresses: Mapping[str, int], code: Container[str] | None = None) -> Symbols:
+    """The labels of an assembled program, but for those that begin with `.L`, which are local to it.
+
+    `code` are those that stand before instructions; None: all of them.
+    """
+    return symbols_of(
+        Symbol(name, address, code=code is None or name in code)
+        for name, address in addresses.items()
+        if not name.startswith(".L")
     )
-
-
-def labels(addresses: Mapping[str, int]) -> Symbols:
-    """The labels of an assembled program, but for those that begin with `.L`, which are local to it."""
-    return symbols_of(Symbol(name, address) for name, address in addresses.items() if not name.startswith(".L"))
 
 
 # `nm` and System.map: address, a letter for the kind, name. A module's name in brackets may follow (kallsyms).
 LISTED = re.compile(rb"([0-9a-fA-F]{1,16}) ([A-Za-z?]) (\S+)(?:[ \t]\[[^]\n]*\])?\s*")
 ABSENT = b"aANUvVwW"  # a number and no address; or not defined
+TEXT = b"tT"
 CUT = 60
 
 
@@ -148,7 +157,7 @@ def parse_list(data: bytes, source: str) -> Symbols:
         if match is not None and match[2] not in ABSENT:
             name = match[3].decode("utf-8", "replace")
             if not name.startswith("$"):
-                found.append(Symbol(name, int(match[1], 16)))
+                found.append(Symbol(name, int(match[1], 16), code=match[2] in TEXT))
     if not found:
         raise AxError("names no symbol", source=source)
     return symbols_of(found)

@@ -25,13 +25,15 @@ LITERAL_WIDTHS = {"w": 4, "s": 4, "x": 8, "d": 8, "q": 16}
 @dataclass(frozen=True, slots=True)
 class Assembled:
     """The result: an image to be loaded at `origin`, the addresses of its labels, the values of its constants, and
-    the source line of the address of every instruction and datum (of what was included, none)."""
+    the source line of the address of every instruction and datum (of what was included, none). `code_labels` stand
+    before an instruction."""
 
     code: bytes
     symbols: dict[str, int]
     origin: int
     lines: dict[int, int] = field(default_factory=dict)
     constants: dict[str, int] = field(default_factory=dict)
+    code_labels: frozenset[str] = frozenset()
 
 
 def assemble(
@@ -275,12 +277,20 @@ class Assembly:
             for chunk in section.chunks
             if chunk.kind != "fill" and not chunk.line.file
         }
+        instructions = {
+            section.base + chunk.offset
+            for section in program.sections.values()
+            for chunk in section.chunks
+            if chunk.kind == "instruction"
+        }
+        symbols = {name: end[name] for name in program.labels}
         return Assembled(
             code=code,
-            symbols={name: end[name] for name in program.labels},
+            symbols=symbols,
             origin=program.origin,
             lines=lines,
             constants={name: end[name] for name in program.constants},
+            code_labels=frozenset(name for name, address in symbols.items() if address in instructions),
         )
 
 

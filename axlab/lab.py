@@ -128,6 +128,8 @@ class Lab:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        if "_shell" in state:
+            self._shell.live = False  # nobody advances the copy
         self.snapshots = Snapshots(self)
         self.trace.follow(self.hypervisor, self.events)
 

@@ -118,6 +118,12 @@ def _profile(lab: Any, words: list[str]) -> Any:
     return ExitProfile(lab, _vm(lab, words, "profile").id if words else None)
 
 
+def _console(lab: Any, words: list[str]) -> Any:
+    from axlab.notebook.console import Console
+
+    return Console(lab, _vm(lab, words, "console").id)
+
+
 def _exits(lab: Any, words: list[str]) -> Any:
     from axlab.notebook.exit_chart import exit_chart
 
@@ -137,5 +143,6 @@ FIGURES = {
     "cpu": Figure("cpu VM[.VCPU] [--live]", "draw a vCPU: registers, code, callers; live: step it", _cpu),
     "irqs": Figure("irqs VM [--live]", "draw the interrupts of a VM, and its list registers", _irqs),
     "profile": Figure("profile [VM] [--live]", "draw where exits come from; live: compare with now", _profile),
+    "console": Figure("console VM [--live]", "show what a VM printed; live: type into it", _console),
     "exits": Figure("exits [VM]", "draw the exits by reason", _exits),
 }

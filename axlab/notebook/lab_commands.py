@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from axlab.errors import AxError
 from axlab.notebook.figures import FIGURES, show
 from axlab.shell.render import Block, Table
-from axlab.shell.results import HelpResult, Result
+from axlab.shell.results import HelpResult, Result, TextResult
 
 if TYPE_CHECKING:
     from axlab.notebook.magics import AxLabMagics
@@ -52,6 +52,8 @@ def words_for(magics: AxLabMagics, command: str) -> list[str]:
         return sorted([f"{key}=" for key in SETTINGS] + known)
     if command == "use":
         return sorted(name for name, kept in magics.variables.items() if isinstance(kept, Lab))
+    if command == "live":
+        return ["off"]
     if command in FIGURES:
         vms = list(magics.lab.hypervisor.vms)
         return [*(str(vm.id) for vm in vms), *(vm.name for vm in vms), "--live"]
@@ -153,6 +155,20 @@ def seed(magics: AxLabMagics, words: list[str]) -> Any:
     return new(magics, [f"{key}={value}" for key, value in settings.items()])
 
 
+def live(magics: AxLabMagics, words: list[str]) -> Any:
+    """Let the machine run between the cells; `off`: only while commands run it."""
+    from axlab.notebook.live_machine import machine_of
+
+    if words not in ([], ["off"]):
+        raise AxError("%axlab live takes nothing, or off: %axlab live off")
+    machine = machine_of(magics.lab)
+    if words:
+        machine.stop()
+        return TextResult(lines=["✓ virtual time stands still, unless a command runs the machine"])
+    machine.start()
+    return TextResult(lines=["✓ the machine runs, never ahead of the clock; %axlab live off stops it"])
+
+
 def drawing(name: str) -> LabCommand:
     """The command that draws a figure, or with `--live` shows it live."""
     figure = FIGURES[name]
@@ -168,6 +184,7 @@ COMMANDS = {
     "new": LabCommand("new [KEY=VALUE...]", "a new lab, such as: new cpus=2 ram=4G", new),
     "reset": LabCommand("reset", "a new lab with the same settings", reset),
     "use": LabCommand("use NAME", "command the lab of a variable", use),
+    "live": LabCommand("live [off]", "let the machine run while you look and type; or not any more", live),
     "config": LabCommand("config", "the lab's settings", config),
     "seed": LabCommand("seed [N]", "the seed of the scheduler; with N, a new lab with that seed", seed),
     **{name: drawing(name) for name in FIGURES},

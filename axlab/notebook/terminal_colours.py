@@ -44,14 +44,15 @@ CHANGES: dict[int, dict[str, Any]] = {
 @lru_cache(maxsize=512)
 def styled(style: Style, params: str) -> Style:
     """The style after SGR `params` (`1;31`). What is unknown changes nothing."""
-    numbers = iter([int(part) if part.isdecimal() and len(part) < 9 else 0 for part in params.replace(":", ";").split(";")])
+    parts = params.replace(":", ";").split(";")
+    numbers = iter([int(part) if part.isdecimal() and len(part) < 9 else 0 for part in parts])
     for number in numbers:
         if number == 0:
             style = Style()
-        elif number in (38, 48):
-            colour = extended(numbers)
-            if colour:
-                style = replace(style, **{"foreground" if number == 38 else "background": colour})
+        elif number == 38:
+            style = replace(style, foreground=extended(numbers) or style.foreground)
+        elif number == 48:
+            style = replace(style, background=extended(numbers) or style.background)
         elif number in CHANGES:
             style = replace(style, **CHANGES[number])
     return style

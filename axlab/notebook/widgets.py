@@ -9,9 +9,12 @@ import anywidget
 import traitlets
 
 from axlab.errors import AxError
+from axlab.notebook.console import Console, title_of
 from axlab.notebook.live import Live, refresh_all
 from axlab.notebook.picture import Picture
 from axlab.notebook.scene import Answer, Scene, unknown
+from axlab.notebook.terminal_colours import GROUND, INK
+from axlab.notebook.terminal_screen import HISTORY
 
 FOLDER = Path(__file__).parent
 
@@ -104,5 +107,51 @@ class TimelineView(LiveView):
         self.legend = [list(entry) for entries in legend_entries(data) for entry in entries]
 
 
-VIEWS: dict[str, type[LiveView]] = {"picture": PictureView, "timeline": TimelineView}
+class ConsoleView(LiveView):
+    """A console, live. What it needs to begin with is asked for by the browser (`hello`), also after a reload."""
+
+    scene: Console
+    _esm = FOLDER / "console.js"
+    facts = traitlets.Dict({}).tag(sync=True)
+    colours = traitlets.Dict({"ground": GROUND, "ink": INK}).tag(sync=True)
+
+    def __init__(self, scene: Console) -> None:
+        self.rows: list[str] = []
+        self.past = 0
+        self.screen: Any = None  # nobody has asked yet
+        super().__init__(scene)
+
+    def show(self, data: dict[str, Any]) -> None:
+        self.facts = {
+            "title": title_of(data),
+            **{key: data[key] for key in ("state", "waiting", "live", "message")},
+        }
+        if self.screen is None:
+            return
+        if self.screen is not self.scene.screen or data["past"] - self.past > HISTORY:
+            self.send_all(data)
+            return
+        rows = {str(n): row for n, row in enumerate(data["rows"]) if n >= len(self.rows) or row != self.rows[n]}
+        past = self.scene.past(data["past"] - self.past) if data["past"] > self.past else []
+        if rows or past:
+            self.send({"rows": rows, "past": past})
+        self.remember(data)
+
+    def send_all(self, data: dict[str, Any]) -> None:
+        """Everything, in the place of what the browser has."""
+        self.send({"all": True, "rows": dict(enumerate(data["rows"])), "past": self.scene.past(HISTORY)})
+        self.remember(data)
+
+    def remember(self, data: dict[str, Any]) -> None:
+        self.rows, self.past, self.screen = data["rows"], data["past"], self.scene.screen
+
+    def _receive(self, widget: Any, message: Any, buffers: Any) -> None:
+        if message == {"hello": True}:
+            self.refresh()
+            self.send_all(self.shown)
+        else:
+            super()._receive(widget, message, buffers)
+
+
+VIEWS: dict[str, type[LiveView]] = {"console": ConsoleView, "picture": PictureView, "timeline": TimelineView}
 """By `Scene.view`."""

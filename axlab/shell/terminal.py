@@ -31,40 +31,19 @@ from axlab.shell import render
 from axlab.shell.commands_console import ConsoleResult
 from axlab.shell.commands_shell import ClearResult
 from axlab.shell.context import is_wanted, log_line
+from axlab.shell.pace import PATIENCE, Pace
 from axlab.shell.progress import StatusLine, has_status_line, on_status_line
 from axlab.shell.repl import Printer, say_error
 from axlab.shell.results import ending
 from axlab.shell.shell import PROMPT
 from axlab.shell.statuses import DONE
-from axlab.units import TIME_UNITS
 
 if TYPE_CHECKING:
     from axlab.shell.shell import Shell
 
 HISTORY_FILE = ".axlab_history"
-PATIENCE = 0.02  # seconds that the machine may run between two looks at the keyboard
 STILL = 0.3  # seconds after which a line that has no end yet is shown above the prompt
-LAG = 100 * TIME_UNITS["ms"]  # of virtual time behind the wall clock, beyond which the guests do not try to catch up
 LEAVE = Keys.ControlSquareClose
-
-
-class Pace:
-    """How far virtual time may go: as far as real time has gone since `restart`."""
-
-    def __init__(self, now: int) -> None:
-        self.restart(now)
-
-    def restart(self, now: int) -> None:
-        self.began, self.wall = now, time.monotonic()
-
-    def goal(self, now: int) -> int:
-        """The virtual time that is due; a machine that is too slow is forgiven its lag."""
-        due = self.began + int((time.monotonic() - self.wall) * TIME_UNITS["s"])
-        if due < now:  # a command ran ahead
-            self.restart(now)
-        elif due > now + LAG:
-            self.began -= due - now - LAG
-        return min(max(due, now), now + LAG)
 
 
 class Words(Completer):
@@ -175,7 +154,7 @@ class Terminal:
     async def live(self) -> None:
         """Advance the machine while the person types, and show what the guests print."""
         hypervisor = self.shell.lab.hypervisor
-        pace = Pace(hypervisor.now)
+        pace = Pace(hypervisor.now, time.monotonic)
         while True:
             until, began = pace.goal(hypervisor.now), time.monotonic()
             why = "idle"

@@ -3,70 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from test_browser import ARTIFACTS, BROWSER_FLAGS, KERNEL_IS_READY, server  # noqa: F401
+from jupyter_lab import Server, keep, notebook, opened, run_all
 
 pytestmark = pytest.mark.slow
 
-CELLS = [
+CELLS = (
     "%load_ext axlab\n%vm create demo",
     "%axlab states 0 --live",
     "%vm create demo",
     "%vm start 1",
     "%axlab timeline 1 --live",
-]
-UPLOAD = """async ([name, content]) => {
-  const token = document.cookie.split('; ').find(one => one.startsWith('_xsrf='))?.slice(6) ?? '';
-  const answer = await fetch(`/api/contents/${name}`, {
-    method: 'PUT', headers: {'Content-Type': 'application/json', 'X-XSRFToken': token},
-    body: JSON.stringify({type: 'notebook', format: 'json', content}),
-  });
-  return answer.status;
-}"""
-ERRORS = """() => window.jupyterapp.shell.currentWidget.content.widgets.flatMap(cell => cell.model.outputs.toJSON())
-  .filter(output => output.output_type === 'error').map(output => output.evalue)"""
-NAME = "pictures.ipynb"
-
-
-def notebook(cells: list[str]) -> dict[str, Any]:
-    """A notebook with these cells, none of which has run."""
-    made = [
-        {"cell_type": "code", "id": f"cell{n}", "source": text, "metadata": {}, "outputs": [], "execution_count": None}
-        for n, text in enumerate(cells)
-    ]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    return {"cells": made, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+)
 
 
 @pytest.fixture(scope="module")
-def page(server: str, needs: Callable[[str, str], str]) -> Iterator[Any]:  # noqa: F811
+def page(server: Server, browser: Any) -> Iterator[Any]:
     """A notebook of live pictures, open in the browser, all cells run."""
-    chromium = needs("chromium", "chromium")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="python -m pip install playwright")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
-        page = browser.new_context(viewport={"width": 1200, "height": 1400}).new_page()
-        page.mistakes = []
-        page.on("pageerror", lambda error: page.mistakes.append(str(error)))
-        page.goto(f"{server}/lab?reset", wait_until="domcontentloaded")
-        assert page.evaluate(UPLOAD, [NAME, notebook(CELLS)]) in (200, 201)
-        page.goto(f"{server}/lab/tree/{NAME}?reset", wait_until="domcontentloaded")
-        page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
-        page.wait_for_function(KERNEL_IS_READY, timeout=60_000)
-        page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
-        page.wait_for_function(KERNEL_IS_READY, timeout=60_000)
-        assert page.evaluate(ERRORS) == []
-        yield page
-        browser.close()
-
-
-def keep(page: Any, name: str, view: Any) -> None:
-    """Keep a picture of a view."""
-    ARTIFACTS.mkdir(exist_ok=True)
-    view.screenshot(path=str(ARTIFACTS / f"{name}.png"))
+    page = opened(browser, server, "pictures.ipynb", notebook(*CELLS), 1400)
+    run_all(page)
+    yield page
+    page.context.close()
 
 
 def view(page: Any, words: str) -> Any:
@@ -84,7 +44,7 @@ def test_a_click_starts_a_vm_and_the_state_machine_moves(page: Any) -> None:
     machine.get_by_role("button", name="Suspend").press("Enter")
     machine.locator("pre", has_text="✓ VM[0] suspend signal sent").wait_for()
     machine.locator("text=Running → Suspended").wait_for()
-    keep(page, "states-live", machine)
+    keep(machine, "states-live")
     machine.get_by_role("button", name="Resume").click()
     machine.locator("text=Suspended → Running").wait_for()
     assert page.mistakes == []
@@ -94,7 +54,7 @@ def test_the_timeline_zooms_moves_and_says_what_is_under_the_pointer(page: Any) 
     lanes = page.locator(".axlab-timeline")
     lanes.scroll_into_view_if_needed()
     canvas = lanes.locator("canvas")
-    keep(page, "timeline-whole", lanes)
+    keep(lanes, "timeline-whole")
     whole = canvas.get_attribute("data-window")
     canvas.focus()
     for key in ("+", "+", "ArrowLeft"):
@@ -104,7 +64,7 @@ def test_the_timeline_zooms_moves_and_says_what_is_under_the_pointer(page: Any) 
     lanes.get_by_role("button", name="Zoom in (+)").click()
     canvas.hover(position={"x": 300, "y": 185})
     lanes.locator("[role=status]", has_text="vCPU 1.0 at ").wait_for()
-    keep(page, "timeline-zoomed", lanes)
+    keep(lanes, "timeline-zoomed")
     lanes.get_by_role("button", name="Everything (0)").click()
     lanes.locator(f"canvas[data-window='{whole}']").wait_for()
     assert page.mistakes == []

@@ -99,6 +99,7 @@ function render({ model, el }) {
       while (screen.childElementCount <= number) screen.append(line(""));
       screen.children[number].replaceWith(line(html));
     }
+    while (screen.childElementCount > message.count) screen.lastChild.remove();
     if (atEnd || message.all) terminal.scrollTop = terminal.scrollHeight;
   };
   showFacts();

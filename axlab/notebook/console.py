@@ -47,6 +47,7 @@ class Console(Scene):
         vm = self.lab.hypervisor.vms.get(self.vm)
         self.follow(vm)
         machine = machine_of(self.lab)
+        shown = self.screen.shown
         cursor = self.screen.row if self.screen.cursor and vm is not None and vm.state in READS else -1
         column = min(self.screen.column, self.screen.columns - 1)
         return {
@@ -56,7 +57,7 @@ class Console(Scene):
             "waiting": 0 if vm is None else len(vm.console.pending),
             "live": machine.on,
             "message": machine.message,
-            "rows": [row_html(row, column if n == cursor else None) for n, row in enumerate(self.screen.rows)],
+            "rows": [row_html(row, column if n == cursor else None) for n, row in enumerate(shown)],
             "past": self.screen.scrolled,
         }
 

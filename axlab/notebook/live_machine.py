@@ -37,9 +37,7 @@ class LiveMachine:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            raise AxError(
-                "the machine runs live in a notebook; in a terminal the shell is live: axlab shell"
-            ) from None
+            raise AxError("the machine runs live in a notebook; in a terminal the shell is live: axlab shell") from None
         self.message = ""
         self.lab.shell.live = True
         self.task = loop.create_task(self.run())

@@ -317,6 +317,12 @@ class Screen:
     def draw_lines(self) -> None:
         self.draws = True
 
+    @property
+    def shown(self) -> list[Row]:
+        """The rows that have something in them, and those down to the cursor."""
+        last = max((number for number, row in enumerate(self.rows) if row), default=0)
+        return self.rows[: max(last, self.row) + 1]
+
     def text(self) -> str:
         """All lines, history and screen, without blanks at their ends and empty lines at the end."""
         lines = ["".join(cell.character for cell in row).rstrip() for row in (*self.history, *self.rows)]

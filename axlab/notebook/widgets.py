@@ -133,13 +133,14 @@ class ConsoleView(LiveView):
             return
         rows = {str(n): row for n, row in enumerate(data["rows"]) if n >= len(self.rows) or row != self.rows[n]}
         past = self.scene.past(data["past"] - self.past) if data["past"] > self.past else []
-        if rows or past:
-            self.send({"rows": rows, "past": past})
+        if rows or past or len(data["rows"]) < len(self.rows):
+            self.send({"rows": rows, "count": len(data["rows"]), "past": past})
         self.remember(data)
 
     def send_all(self, data: dict[str, Any]) -> None:
         """Everything, in the place of what the browser has."""
-        self.send({"all": True, "rows": dict(enumerate(data["rows"])), "past": self.scene.past(HISTORY)})
+        rows = {str(n): row for n, row in enumerate(data["rows"])}
+        self.send({"all": True, "rows": rows, "count": len(rows), "past": self.scene.past(HISTORY)})
         self.remember(data)
 
     def remember(self, data: dict[str, Any]) -> None:

@@ -97,7 +97,8 @@ def test_pieces_give_the_same_as_the_whole(data: bytes, pick: st.DataObject) -> 
 PARTS = [
     b"\x1b", b"[", b"?", b";", b"5", b"99", b"m", b"H", b"A", b"]", b"\x07", b"P", b"\\", b"x", b"\r", b"\n",
     b"\xc2\x9b", b"J", b"K", b"r", b"h", b"l", b"(0", b"\xe2\x82", b"\xf0", b"\x00", b"q", b"L", b"M", b"@",
-    b"X", b"d", b"1049", b"38;5;", "中".encode(), "\u0301".encode(), b"S", b"T", b"\t", b"\b", b"4", b"7", b"2;4", b"c", b"8",
+    b"X", b"d", b"1049", b"38;5;", "中".encode(), "\u0301".encode(), b"S", b"T", b"\t", b"\b", b"4", b"7",
+    b"2;4", b"c", b"8",
 ]  # fmt: skip
 
 

@@ -200,7 +200,7 @@ def test_a_live_timeline_has_the_same_data(lab: Lab) -> None:
     assert view.frame == Timeline(lab).data()
     view._handle_custom_msg({"window": [0, MS]}, [])
     assert view.frame["end"] == MS
-    assert [meaning for _, meaning in view.legend][-1] == "exits"
+    assert view.legend[-1][1:] == ["exits", "axlab-mark"]
     view.close()
 
 

@@ -80,6 +80,8 @@ class Walk:
     @property
     def end(self) -> str:
         """The last line: the physical address and what it is, or the fault."""
+        if self.fault is not None and self.va is None:
+            return f"stage 2 {self.fault.kind} fault, level {self.fault.level}, IPA {self.ipa:#x}"
         if self.fault is not None:
             return str(self.fault)
         return f"PA {self.pa:#x}, {memory_type.describe(self.memory)}, {allowed(self.allows)}"

@@ -70,7 +70,8 @@ def host_spans(lab: Any, vm: Any) -> list[Span]:
     used = []
     for part in lab.hypervisor.host_memory.reservations:
         kind = "tables" if part.base in tables else "ram" if part.base in memory else "other"
-        name = {"tables": f"stage 2 tables of {vm.label}", "ram": f"RAM of {vm.label}"}.get(kind, part.owner)
+        own = {"tables": f"stage 2 tables of {vm.label}", "ram": f"RAM of {vm.label}"}
+        name = own.get(kind) or part.owner.partition(" at ")[0]
         used.append(Span(name, part.base, part.size, kind))
     devices = [
         Span(span.name, span.target, span.size, "passthrough")

@@ -47,7 +47,7 @@ function drawShares(pen, frame, lane, y, x) {
   const bins = lane.shares[codes[0]]?.length ?? 0;
   const width = (frame.end - frame.begin) / bins;
   for (let bin = 0; bin < bins; bin += 1) {
-    const [left, right] = [x(frame.begin + bin * width), x(frame.begin + (bin + 1) * width)];
+    const [left, right] = [bin, bin + 1].map((at) => Math.round(x(frame.begin + at * width)));
     let below = 0, quiet = 0;
     for (const code of codes) {
       const share = lane.shares[code][bin];
@@ -76,8 +76,8 @@ function drawMarks(pen, frame, kind, marks, y, x) {
     const width = (frame.end - frame.begin) / marks.bins.length;
     marks.bins.forEach((count, bin) => {
       pen.globalAlpha = Math.ceil((4 * count) / most) / 4;
-      const left = x(frame.begin + bin * width);
-      if (count) pen.fillRect(left, top, x(frame.begin + (bin + 1) * width) - left, 3.5);
+      const [left, right] = [bin, bin + 1].map((at) => Math.round(x(frame.begin + at * width)));
+      if (count) pen.fillRect(left, top, right - left, 3.5);
     });
     pen.globalAlpha = 1;
   }
@@ -105,7 +105,9 @@ class Timeline {
     };
     this.actions["="] = this.actions["+"];
     const names = { "−": "-", "+": "+", "←": "ArrowLeft", "→": "ArrowRight", Fit: "0" };
-    const hints = { "−": "Zoom out (-)", "+": "Zoom in (+)", "←": "Earlier (arrow left)", "→": "Later (arrow right)", Fit: "Everything (0)" };
+    const hints = {
+      "−": "Zoom out (-)", "+": "Zoom in (+)", "←": "Earlier (arrow left)", "→": "Later (arrow right)", Fit: "Everything (0)",
+    };
     for (const [label, key] of Object.entries(names)) {
       const button = document.createElement("button");
       button.textContent = label;
@@ -190,11 +192,12 @@ class Timeline {
     if (this.held === undefined) [this.begin, this.end] = [this.frame.begin, this.frame.end];
     this.canvas.setAttribute("aria-label", this.model.get("alt"));
     this.canvas.dataset.window = `${this.frame.begin}-${this.frame.end}`;
-    this.legend.replaceChildren(...this.model.get("legend").map(([colour, meaning]) => {
+    this.legend.replaceChildren(...this.model.get("legend").map(([colour, meaning, swatch]) => {
       const entry = document.createElement("span");
-      const swatch = document.createElement("i");
-      swatch.style.background = colour;
-      entry.append(swatch, meaning);
+      const i = document.createElement("i");
+      i.className = swatch;
+      i.style.background = colour;
+      entry.append(i, meaning);
       return entry;
     }));
     this.draw();

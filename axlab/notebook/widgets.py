@@ -104,7 +104,8 @@ class TimelineView(LiveView):
 
         self.frame = data
         self.alt = alt(data)
-        self.legend = [list(entry) for entries in legend_entries(data) for entry in entries]
+        states, marks = legend_entries(data)
+        self.legend = [[*one, "axlab-state"] for one in states] + [[*one, "axlab-mark"] for one in marks]
 
 
 class ConsoleView(LiveView):

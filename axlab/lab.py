@@ -16,7 +16,11 @@ from axlab.machine.board import Board
 from axlab.machine.memory_map import RAM_MAX
 from axlab.time.snapshots import Snapshots
 from axlab.trace import Trace
+from axlab.trace.filter import Filter
+from axlab.trace.filter_check import address as fixed_address
+from axlab.trace.filter_names import Scope, known_names
 from axlab.units import TIME_UNITS, Nanoseconds, format_duration, parse_duration, parse_size
+from axlab.vmm import register_values
 from axlab.vmm.config import VmConfig, default_config, load_config
 from axlab.vmm.hypervisor import Hypervisor
 from axlab.vmm.vm import Vm
@@ -184,7 +188,8 @@ class Lab:
     def run(self, for_: str | None = None) -> str:
         """Run the machine for a duration of virtual time, or until nothing can happen any more.
 
-        Returns why it ended: "time" or "idle". Ctrl-C raises KeyboardInterrupt once the machine stands between two
+        Returns why it ended: "time", "idle", or "break" at a stop point (`hypervisor.stops.stopped`).
+        Ctrl-C raises KeyboardInterrupt once the machine stands between two
         instructions: everything is usable then, and `run` goes on.
         """
         from axlab.shell.running import advance, progress_of
@@ -203,6 +208,28 @@ class Lab:
     def __repr__(self) -> str:
         vms = len(self.hypervisor.vms)
         return f"<Lab: {self.board.cpus} CPUs, {vms} VM{'s' * (vms != 1)}, at {format_duration(self.now)}>"
+
+    def filter(self, text: str, vm: Vm | None = None) -> Filter:
+        """A text of the filter language, in which registers, symbols (of `vm`, or of all) and names of VMs are known.
+
+        Raises `AxError` with a caret.
+        """
+        return Filter(text, self._scope(vm))
+
+    def filter_address(self, text: str, vm: Vm | None = None) -> int | None:
+        """The address that a text is, such as `main + 8`; None where it is a condition. Raises `AxError`."""
+        return fixed_address(text, self._scope(vm))
+
+    def filter_words(self) -> dict[str, str]:
+        """The names that a filter may use here, and what they mean: columns, registers, symbols."""
+        columns = {name.name: name.meaning for name in known_names().values()}
+        symbols = {name: f"symbol of VM[{vm.id}]" for vm in self.hypervisor.vms for name in vm.symbols.names}
+        return symbols | register_values.names() | columns
+
+    def _scope(self, vm: Vm | None) -> Scope:
+        vms = list(self.hypervisor.vms)
+        symbols = tuple(one.symbols for one in ([vm] if vm is not None else vms))
+        return Scope(register_values.names(), symbols, {one.name: one.id for one in vms})
 
     def fingerprint(self, vm: int | str | None = None) -> str:
         """A hash of all that has happened, or of what has happened to one VM: equal runs have equal fingerprints."""

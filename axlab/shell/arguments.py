@@ -41,6 +41,17 @@ class Text:
 
 
 @dataclass(frozen=True)
+class FilterText:
+    """The filter language, or a part of it: words that belong together are joined by who reads them."""
+
+    metavar: str = "FILTER"
+    kind: ClassVar[str] = "filter"
+
+    def convert(self, text: str) -> str:
+        return text
+
+
+@dataclass(frozen=True)
 class Typed:
     """Bytes as they are typed on a console: `\\n` and the like mean what they mean in Python."""
 

@@ -168,6 +168,9 @@ class _Reader:
                 if argument.missing:
                     return Invocation(self.line, self.node, missing=argument, roles=self.in_order())
                 raise self.wrong(f"{argument.usage} is missing: {argument.summary.lower() or argument.name}")
+            if argument.type.kind == "filter" and self.line.redirection is not None:
+                message = "a filter with > in it needs quotes around it"
+                raise self.line.error(message, self.line.redirection.target, f"Usage: {self.command.usage}")
             values[parameter(argument.name)] = self.arguments(argument, left)
         if left:
             raise self.wrong(self.too_many(left[0]), left[0])

@@ -8,7 +8,8 @@ from typing import Any
 from axlab.errors import AxError
 from axlab.events import Console, Event
 from axlab.shell import foreground
-from axlab.shell.arguments import Duration, Number, Typed, VmReference
+from axlab.shell.arguments import Duration, FilterText, Number, Typed, VmReference
+from axlab.shell.commands_stops import break_point
 from axlab.shell.context import Context
 from axlab.shell.declaration import Argument, Option, command
 from axlab.shell.inspecting import located
@@ -26,6 +27,7 @@ class RunResult(Result):
     began: int
     ended: int
     states: dict[str, str] = field(default_factory=dict)
+    stopped: Any = None  # where `why` is "break": which stop points, which vCPU, where
 
 
 @dataclass(kw_only=True)
@@ -56,7 +58,15 @@ def result_of(context: Context, run: foreground.Run, ok: bool) -> RunResult:
     """What became of a run; one that a person ended has not done what was asked."""
     ok = ok and run.why != "interrupted"
     states = {vm.name: str(vm.state) for vm in context.hypervisor.vms}
-    return RunResult(ok=ok, why=run.why, began=run.began, ended=run.ended, states=states, transcript=context.transcript)
+    return RunResult(
+        ok=ok,
+        why=run.why,
+        began=run.began,
+        ended=run.ended,
+        states=states,
+        stopped=context.hypervisor.stops.stopped,
+        transcript=context.transcript,
+    )
 
 
 @command(
@@ -64,15 +74,34 @@ def result_of(context: Context, run: foreground.Run, ok: bool) -> RunResult:
     "Let the machine run for a while",
     Option("for", Duration(), "How long, in virtual time (1s where no text is given)"),
     Option("until-text", Typed(), "Until a console prints this"),
+    Option("until", FilterText(), "Until this holds, such as 'pc == main', 'hypercall(3)', 'state changed'"),
 )
-def run(context: Context, for_: int | None, until_text: bytes | None) -> Result:
+def run(context: Context, for_: int | None, until_text: bytes | None, until: str | None) -> Result:
     """Run the machine.
 
-    It ends when the time has passed, when the text was printed, or when every running VM has
-    stopped or sleeps with nothing to wake it; and it says which.
+    It ends when the time has passed, when the text was printed, at a stop point, or when every running VM
+    has stopped or sleeps with nothing to wake it; and it says which.
     """
+    stops = context.hypervisor.stops
+    point = None if until is None else break_point(context, until, None)
+    if point is not None:
+        point.owner, point.text = "run", f"until {until}"
+        stops.add(context.hypervisor, point)
+    try:
+        result = run_until_text(context, for_, until_text, limited=until is None)
+    finally:
+        if point is not None:
+            stops.remove(context.hypervisor, point.number)
+    if point is not None and not (stops.stopped is not None and point.number in stops.stopped.points):
+        context.say(f"✗ {until} did not hold")
+        result.ok = False
+    return result
+
+
+def run_until_text(context: Context, for_: int | None, until_text: bytes | None, limited: bool) -> RunResult:
+    """Run the machine for a time, or until a text is printed; without either for a second if it is `limited`."""
     running = [vm for vm in context.hypervisor.vms if vm.state in ("Running", "Stopping")]
-    limit = DEFAULT_LIMIT if for_ is None and until_text is None else for_
+    limit = DEFAULT_LIMIT if for_ is None and until_text is None and limited else for_
     watch = None if until_text is None else TextWatch(until_text)
     observer = watch.observe if watch else None
     if observer is not None:
@@ -127,7 +156,9 @@ def step(context: Context, vm: VmReference, count: int) -> Result:
     places = [located(vcpu) for vcpu in found.vcpus if vcpu.power != "Off"]
     for place in places:
         context.say(f"  VCPU {place['vcpu']}: {place['pc']:#x}: {place['instruction']}")
-    if executed < count:
+    if context.hypervisor.stops.stopped is not None:
+        context.say_stop()
+    elif executed < count:
         context.say(f"ℹ {executed} of {count} instructions were executed: VM[{found.id}] is {found.state}")
     return StepResult(vm=found.id, executed=executed, vcpus=places, transcript=context.transcript)
 
@@ -145,6 +176,6 @@ def run_instructions(context: Context, vm: Any, count: int) -> int:
             several = others or sum(vcpu.power != "Off" for vcpu in vm.vcpus) > 1
             limit = 1 if several else left
             why = advance(context.hypervisor, None, lambda: executed() >= goal, limit, progress)
-            if why in ("idle", "interrupted", "time"):
+            if why in ("idle", "interrupted", "time", "break"):
                 break
     return count - max(0, goal - executed())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from axlab.shell.shell import Shell
     from axlab.shell.tree import CommandTree
 
+LAST_NAME = re.compile(r"[A-Za-z0-9_$.]*$")
 SPECIAL = set(" \t;>#'\"\\")
 
 
@@ -176,9 +178,17 @@ def _values(shell: Shell, kind: ArgumentType, current: str, rest: list[str] | No
         return [Candidate(f"{vm.id}.{vcpu.id}", f"{vm.name}: {vcpu.state}", "vcpu") for vm, vcpu in vcpus]
     if words := getattr(kind, "words", None):  # a type that knows what there is: snapshots, ...
         return [Candidate(word, "", kind.kind) for word in words(shell.lab)]
+    if kind.kind == "filter":
+        return _filter_words(shell, current)
     if kind.kind == "path":
         return _files(shell, current, getattr(kind, "where", "lab") == "host")
     return [Candidate(choice, "", "choice") for choice in getattr(kind, "choices", ())]
+
+
+def _filter_words(shell: Shell, current: str) -> list[Candidate]:
+    """The names of the filter language that could end what is written of a filter."""
+    before = current[: len(current) - len(LAST_NAME.search(current)[0])]  # type: ignore[index]
+    return [Candidate(before + name, meaning, "filter") for name, meaning in shell.lab.filter_words().items()]
 
 
 def _vms(hypervisor: Any, kind: Vm, rest: list[str]) -> list[Candidate]:

@@ -10,6 +10,7 @@ from axlab.errors import AxError
 from axlab.events import Console as ConsoleEvent
 from axlab.events import Event, Log
 from axlab.shell.render import Block, Console, Lines
+from axlab.shell.stop_lines import stop_lines
 from axlab.shell.syntax import CommandLine
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Context:
     data: bytearray = field(default_factory=bytearray)
     consoles: set[int] = field(default_factory=set)  # ids of the VMs whose console is shown
     everything: bool = False  # the console of every VM is shown
+    told: Any = None  # the stop that was hit last, and told
     lines: dict[int, bytearray] = field(default_factory=dict)  # of each VM the line that it has not ended
 
     @property
@@ -86,6 +88,13 @@ class Context:
         """Say lines, now."""
         if lines:
             self.show(Lines(lines))
+
+    def say_stop(self) -> None:
+        """Say why time stands still, where a stop point was hit since the command began."""
+        stopped = self.hypervisor.stops.stopped
+        if stopped is not None and stopped is not self.told:
+            self.told = stopped
+            self.say(*stop_lines(self.hypervisor))
 
     def say_error(self, error: AxError) -> None:
         """Say what was wrong: a line with its caret as it is, a plain message with a cross before it."""

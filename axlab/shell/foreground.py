@@ -13,7 +13,10 @@ from axlab.units import format_duration
 
 @dataclass(frozen=True)
 class Run:
-    """How a run ended: `why` is stopped, asleep, limit, text, instructions or interrupted; times in virtual ns."""
+    """How a run ended: `why` is stopped, asleep, limit, text, break, instructions or interrupted.
+
+    Times are in virtual ns.
+    """
 
     why: str
     began: int
@@ -43,6 +46,7 @@ def run(
     run = Run(_reason(hypervisor, vms, why), began, hypervisor.now)
     context.end_lines()
     context.say(*ending(context, vms, run))
+    context.say_stop()
     return run
 
 

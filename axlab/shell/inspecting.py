@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from axlab.errors import AxError
 from axlab.machine.walks import Walk, walk, walk_stage2
 from axlab.shell.arguments import VcpuReference, VmReference
-from axlab.shell.context import Context
 from axlab.shell.selection import Unknown, look_up_one, look_up_vcpu
+
+if TYPE_CHECKING:
+    from axlab.shell.context import Context
 
 PAGE = 4096
 
@@ -73,9 +75,9 @@ def instruction_at(vcpu: Any, address: int, physical: bool = False) -> tuple[int
     return word, disassemble(word, address)
 
 
-def located(vcpu: Any) -> dict[str, Any]:
-    """Where a vCPU stands: its program counter and the instruction there."""
-    pc = vcpu.cpu.pc
+def located(vcpu: Any, pc: int | None = None) -> dict[str, Any]:
+    """Where a vCPU stands: its program counter (or another) and the instruction there."""
+    pc = vcpu.cpu.pc if pc is None else pc
     try:
         instruction = instruction_at(vcpu, pc)[1]
     except AxError as error:

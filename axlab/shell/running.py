@@ -123,7 +123,10 @@ def advance(
     max_instructions: int | None = None,
     progress: Watcher | None = None,
 ) -> str:
-    """Run the machine for `ns` of virtual time. Returns why it ended: time, stop, idle, instructions, interrupted."""
+    """Run the machine for `ns` of virtual time.
+
+    Returns why it ended: time, stop, break (at a stop point), idle, instructions, interrupted.
+    """
     with InterruptibleRun(hypervisor) as interrupt:
 
         def ended() -> bool:
@@ -142,7 +145,7 @@ def wait_until(lab: Any, condition: Callable[[], bool], tries: int, step: int = 
         for _ in range(tries):
             if condition():
                 return True
-            if advance(lab.hypervisor, step, progress=progress) == "interrupted":
+            if advance(lab.hypervisor, step, progress=progress) in ("interrupted", "break"):
                 break
     return condition()
 

@@ -129,7 +129,10 @@ class Shell:
         self.lab.events.add(observer)
         try:
             with Undisturbed():
-                return command.handler(context, **invocation.values)
+                context.told = self.lab.hypervisor.stops.stopped
+                result = command.handler(context, **invocation.values)
+                context.say_stop()
+                return result
         except AxError as error:
             context.say_error(error)
             return Result(ok=False, transcript=context.transcript)

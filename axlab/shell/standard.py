@@ -14,6 +14,7 @@ from axlab.shell import (
     commands_run,
     commands_shell,
     commands_show,
+    commands_stops,
     commands_symbols,
     commands_translate,
 )
@@ -32,6 +33,7 @@ MODULES = (
     commands_run,
     commands_shell,
     commands_show,
+    commands_stops,
     commands_symbols,
     commands_translate,
 )

@@ -37,6 +37,7 @@ from axlab.shell.repl import Printer, say_error
 from axlab.shell.results import ending
 from axlab.shell.shell import PROMPT
 from axlab.shell.statuses import DONE
+from axlab.shell.stop_lines import stop_lines
 
 if TYPE_CHECKING:
     from axlab.shell.shell import Shell
@@ -158,11 +159,13 @@ class Terminal:
         while True:
             until, began = pace.goal(hypervisor.now), time.monotonic()
             why = "idle"
-            if hypervisor.running_vms and until > hypervisor.now:
+            if hypervisor.running_vms and until > hypervisor.now and hypervisor.stops.stopped is None:
                 why = hypervisor.advance(until, stop=lambda began=began: time.monotonic() - began > PATIENCE)
             if why == "idle":
                 pace.restart(hypervisor.now)
             self.print_waiting()
+            if why == "break":
+                self.printer(render.Lines((*stop_lines(hypervisor), "ℹ 'vm run' goes on")))
             await asyncio.sleep(0.001 if why == "stop" else 0.01)
 
     def print_waiting(self) -> None:

@@ -142,8 +142,11 @@ class Stops:
         self.hypervisor: Hypervisor | None = None  # while it observes
 
     def add(self, hypervisor: Hypervisor, point: StopPoint) -> StopPoint:
-        """Set a stop point; it gets the next number."""
-        point.number, self.following = self.following, self.following + 1
+        """Set a stop point; a person's gets the next number, others one below 0."""
+        if point.owner:
+            point.number = min(0, *self.points, 0) - 1
+        else:
+            point.number, self.following = self.following, self.following + 1
         self.points[point.number] = point
         self.apply(hypervisor)
         return point

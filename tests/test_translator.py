@@ -97,7 +97,7 @@ def test_a_call_and_its_return_within_a_page_are_one_block() -> None:
 
 
 def test_what_does_not_fold_is_called_with_the_registers_that_it_names() -> None:
-    line = lines_of("dc zva, x3")[0]
+    line = lines_of("ic ivau, x3")[0]
     assert line.startswith("X[3]=x3;c=call(") and line.endswith(";x3=X[3]")
 
 

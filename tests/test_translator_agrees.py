@@ -12,6 +12,7 @@ from test_machine_fuzz import HANDLER
 from unicorn_oracle import BRANCHES, POINTER, random_fields, writes_pointer
 
 from axlab.machine.cpu import Cpu
+from axlab.machine.isa.assembler import assemble
 from axlab.machine.isa.table import Row, load_table
 from axlab.machine.traps import Trap
 
@@ -22,6 +23,16 @@ ROWS = list(load_table().rows.values())
 FREQUENT = [row for row in ROWS if row.chapter == "C6.2" and row.name not in ("ERET", "HLT", "UDF", "SMC", "DRPS")]
 ENDLESS = {"BR", "BLR", "RET"}  # their targets are registers: aimed separately
 MASK = (1 << 64) - 1
+
+# What an operating system does all the time, and random fields seldom hit. {d}, {s} and {t} are any registers.
+SYSTEM_CODE = (
+    "mrs x{d}, sp_el0", "msr sp_el0, x{s}", "mrs x{d}, daif", "msr daif, x{s}", "msr daifset, #2", "msr daifclr, #3",
+    "mrs x{d}, tpidr_el1", "msr tpidr_el1, x{s}", "mrs x{d}, tpidr_el0", "msr tpidr_el0, x{s}", "mrs x{d}, elr_el1",
+    "dc zva, x{p}", "tlbi vae1, x{s}", "ldxr x{d}, [x{p}]", "stxr w{d}, x{s}, [x{p}]", "ldaxr w{d}, [x{p}]",
+    "stlxr w{d}, w{s}, [x{p}]", "stxrb w{d}, w{s}, [x{p}]", "ldxp x{d}, x{t}, [x{p}]", "stxp w{d}, x{t}, x{s}, [x{p}]",
+    "ccmp x{s}, x{t}, #4, ne", "ccmn w{s}, #3, #1, ge", "csel x{d}, x{s}, x{t}, lt", "adc x{d}, x{s}, x{t}",
+    "subs x{d}, x{d}, #1", "ldrb w{d}, [x{p}], #1", "str x{s}, [x{p}, #-8]!", "ldp x{d}, x{t}, [x{p}, #16]",
+)  # fmt: skip
 
 
 def state(cpu: Cpu) -> dict[str, object]:
@@ -46,8 +57,11 @@ def memory_of(cpu: Cpu) -> dict[int, bytes]:
 
 def random_program(rng: random.Random, length: int) -> list[int]:
     """Instructions of all kinds, most of them frequent ones, that branch among themselves."""
-    words = []
+    words: list[int] = []
     while len(words) < length:
+        if rng.random() < 0.15:
+            words.append(system_instruction(rng))
+            continue
         row = rng.choice(FREQUENT) if rng.random() < 0.9 else rng.choice(ROWS)
         values = random_fields(row, rng)
         if values is None or writes_pointer(row, values) or row.name in ENDLESS:
@@ -55,6 +69,13 @@ def random_program(rng: random.Random, length: int) -> list[int]:
         aim(row, values, rng, len(words), length)
         words.append(row.encode(values))
     return words
+
+
+def system_instruction(rng: random.Random) -> int:
+    """The word of one of `SYSTEM_CODE`."""
+    d, t, s = rng.sample([n for n in range(30) if n != POINTER], 3)
+    source = rng.choice(SYSTEM_CODE).format(d=d, t=t, s=s, p=POINTER)
+    return int.from_bytes(assemble(source).code, "little")
 
 
 def aim(row: Row, values: dict[str, int], rng: random.Random, place: int, length: int) -> None:

@@ -251,10 +251,10 @@ class Cpu:
         self.stage2_pages = {}
         self.select_regime()
 
-    def flush_tlb_page(self, page: int) -> None:
-        """Forget the translations of virtual page `page`, bits 55 to 12 of its address."""
-        for tlb in self.tlbs.values():
-            tlb.drop_page(page)
+    def flush_tlb_page(self, page: int) -> bool:
+        """Forget the translations of virtual page `page`, bits 55 to 12 of its address. Whether it had code."""
+        had_code = [tlb.drop_page(page) for tlb in self.tlbs.values()]  # of all, whatever the first one says
+        return any(had_code)
 
     def drop_writers(self, frame: int) -> None:
         """Send stores to the physical page `frame` the long way, in every regime."""

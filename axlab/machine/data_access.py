@@ -46,8 +46,13 @@ def physical_address(cpu: Cpu, address: int, access: str) -> int:
 
 def check_alignment(cpu: Cpu, address: int, size: int, access: str, page: Translation) -> None:
     """A misaligned access needs Normal memory, and SCTLR_EL1.A to be 0."""
-    if address & size - 1 and (page.is_device or cpu.sys["SCTLR_EL1"] & SCTLR_A):
+    if address & size - 1 and not may_be_misaligned(cpu, page):
         raise alignment_fault(cpu, address, access)
+
+
+def may_be_misaligned(cpu: Cpu, page: Translation) -> bool:
+    """Whether accesses to a page may be at any address: the same for a whole translation regime."""
+    return not (page.is_device or cpu.sys["SCTLR_EL1"] & SCTLR_A)
 
 
 def load(cpu: Cpu, address: int, size: int, el: int) -> int:
@@ -70,7 +75,7 @@ def read(cpu: Cpu, address: int, size: int, el: int) -> int:
         return read_device(cpu, address, physical, size)
     memory = cpu.memory.page(physical >> 12)
     if el == cpu.el and address >> 12 not in cpu.readers[1] and stops.may_be_viewed(cpu, address, "r"):
-        cpu.tlb.add_reader(address >> 12, memory)
+        cpu.tlb.add_reader(address >> 12, memory, may_be_misaligned(cpu, page))
     return int.from_bytes(memory[offset : offset + size], "little")
 
 
@@ -114,7 +119,7 @@ def write(cpu: Cpu, address: int, size: int, value: int, el: int) -> None:
     if frame in cpu.memory.watched:
         cpu.memory.stored(frame, offset, size)
     elif el == cpu.el and frame not in cpu.monitor.watched(cpu) and stops.may_be_viewed(cpu, address, "w"):
-        cpu.tlb.add_writer(address >> 12, frame, memory)
+        cpu.tlb.add_writer(address >> 12, frame, memory, may_be_misaligned(cpu, page))
     return None
 
 

@@ -11,8 +11,7 @@ long way, where the granule is compared; all other stores stay as fast as withou
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from axlab.machine import data_access
 from axlab.machine.exceptions import alignment_fault
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 GRANULE_BITS = 6  # the exclusives reservation granule: 64 bytes, as CTR_EL0.ERG says
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(NamedTuple):
     """What a load-exclusive read: physical address, size in bytes, value."""
 
     address: int

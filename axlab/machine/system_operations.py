@@ -32,6 +32,7 @@ SCTLR_UCI = 1 << 26
 VA_MASK = (1 << 44) - 1
 
 Effect = Callable[["Cpu", int], None]
+Flush = Callable[["Cpu", int], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,34 +64,33 @@ def zero(cpu: Cpu, address: int) -> None:
     data_access.zero_block(cpu, address)
 
 
-def flush_all(cpu: Cpu, value: int) -> None:
+def flush_all(cpu: Cpu, value: int) -> bool:
     """Forget all translations."""
     cpu.flush_tlb()
+    return True
 
 
-def flush_page(cpu: Cpu, value: int) -> None:
-    """Forget the translations of a page: `value` has bits 55 to 12 of its address."""
-    cpu.flush_tlb_page(value & VA_MASK)
+def flush_page(cpu: Cpu, value: int) -> bool:
+    """Forget the translations of a page: `value` has bits 55 to 12 of its address. Whether it had code."""
+    return cpu.flush_tlb_page(value & VA_MASK)
 
 
-def on_this_cpu(flush: Effect) -> Effect:
+def on_this_cpu(flush: Flush) -> Effect:
     """TLB maintenance of this CPU; HCR_EL2.FB makes it one of all."""
 
     def effect(cpu: Cpu, value: int) -> None:
         for peer in cpu.peers if cpu.sys["HCR_EL2"] & HCR_FB else [cpu]:
-            flush(peer, value)
-            peer.attention = True
+            peer.attention |= flush(peer, value)
 
     return effect
 
 
-def on_all_cpus(flush: Effect) -> Effect:
+def on_all_cpus(flush: Flush) -> Effect:
     """TLB maintenance of all CPUs of the inner shareable domain."""
 
     def effect(cpu: Cpu, value: int) -> None:
         for peer in cpu.peers:
-            flush(peer, value)
-            peer.attention = True
+            peer.attention |= flush(peer, value)
 
     return effect
 
@@ -107,7 +107,7 @@ def translating(write: bool, el: int) -> Effect:
     return effect
 
 
-TLB_MAINTENANCE: tuple[tuple[int, str, Effect], ...] = (
+TLB_MAINTENANCE: tuple[tuple[int, str, Flush], ...] = (
     (0, "VMALLE1", flush_all),
     (1, "VAE1", flush_page),
     (2, "ASIDE1", flush_all),
@@ -115,6 +115,8 @@ TLB_MAINTENANCE: tuple[tuple[int, str, Effect], ...] = (
     (5, "VALE1", flush_page),
     (7, "VAALE1", flush_page),
 )
+
+DC_ZVA: Encoding = (1, 3, 7, 4, 1)
 
 OPERATIONS: dict[Encoding, Operation] = {
     (1, 0, 7, 1, 0): Operation("IC IALLUIS", nothing, traps=HCR_TPU),
@@ -124,7 +126,7 @@ OPERATIONS: dict[Encoding, Operation] = {
     (1, 0, 7, 6, 2): Operation("DC ISW", nothing, traps=HCR_TSW),
     (1, 0, 7, 10, 2): Operation("DC CSW", nothing, traps=HCR_TSW),
     (1, 0, 7, 14, 2): Operation("DC CISW", nothing, traps=HCR_TSW),
-    (1, 3, 7, 4, 1): Operation("DC ZVA", zero, SCTLR_DZE, HCR_TDZ),
+    DC_ZVA: Operation("DC ZVA", zero, SCTLR_DZE, HCR_TDZ),
     (1, 3, 7, 10, 1): Operation("DC CVAC", to_coherency, SCTLR_UCI, HCR_TPC),
     (1, 3, 7, 11, 1): Operation("DC CVAU", to_coherency, SCTLR_UCI, HCR_TPU),
     (1, 3, 7, 14, 1): Operation("DC CIVAC", to_coherency, SCTLR_UCI, HCR_TPC),
@@ -150,3 +152,10 @@ def execute(cpu: Cpu, encoding: Encoding, rt: int, value: int) -> None:
     if cpu.sys["HCR_EL2"] & operation.traps:
         raise trap(2, encoding, rt, is_read=False)
     operation.effect(cpu, value)
+
+
+def may_zero(cpu: Cpu) -> bool:
+    """Whether DC ZVA is neither trapped nor refused: the same for a whole translation regime."""
+    operation = OPERATIONS[DC_ZVA]
+    allowed = cpu.el or cpu.sys["SCTLR_EL1"] & operation.el0
+    return bool(allowed) and not cpu.sys["HCR_EL2"] & operation.traps

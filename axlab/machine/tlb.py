@@ -40,42 +40,60 @@ Views = dict[int, memoryview]
 class Tlb:
     """The translations of one regime: one EL, with one setting of the registers that control translation.
 
-    `readers` and `writers` are by access size, then by virtual page; `code` is by virtual page.
+    `readers` and `writers` are by access size, then by virtual page; `code` is by virtual page, and so are
+    `read_bytes` and `write_bytes`: the pages where an access need not be aligned.
     `written` finds the virtual pages in `writers` by physical page. `translations` keeps what the MMU
     said, by (virtual page, access, EL): also of devices, and of pages that have no view. `targets` are the
     translated blocks by virtual address, `blocks` the keys of `translations` by span and number of
     their blocks.
     """
 
-    __slots__ = ("readers", "writers", "code", "written", "translations", "targets", "blocks")
+    __slots__ = (
+        "readers",
+        "writers",
+        "read_bytes",
+        "write_bytes",
+        "code",
+        "written",
+        "translations",
+        "targets",
+        "blocks",
+    )
 
     def __init__(self) -> None:
         self.readers: tuple[Views, ...] = tuple({} for _ in range(17))
         self.writers: tuple[Views, ...] = tuple({} for _ in range(17))
+        self.read_bytes: dict[int, bytearray] = {}
+        self.write_bytes: dict[int, bytearray] = {}
         self.code: Views = {}
         self.written: dict[int, list[int]] = {}
         self.translations: dict[tuple[int, str, int], Translation] = {}
         self.targets: dict[int, Callable[[], Any]] = {}
         self.blocks: dict[int, dict[int, set[tuple[int, str, int]]]] = {}
 
-    def add_reader(self, page: int, memory: bytearray) -> None:
+    def add_reader(self, page: int, memory: bytearray, at_any_alignment: bool) -> None:
         """Let loads of virtual page `page` read `memory`."""
         if page == LAST_PAGE:
             return
         for size, code in FORMATS.items():
             self.readers[size][page] = memoryview(memory).cast(code)
+        if at_any_alignment:
+            self.read_bytes[page] = memory
 
-    def add_writer(self, page: int, frame: int, memory: bytearray) -> None:
+    def add_writer(self, page: int, frame: int, memory: bytearray, at_any_alignment: bool) -> None:
         """Let stores to virtual page `page` write `memory`, the physical page `frame`."""
         if page == LAST_PAGE:
             return
         self.written.setdefault(frame, []).append(page)
         for size, code in FORMATS.items():
             self.writers[size][page] = memoryview(memory).cast(code)
+        if at_any_alignment:
+            self.write_bytes[page] = memory
 
     def drop_writers(self, frame: int) -> None:
         """Send stores to the physical page `frame` the long way from now on."""
         for page in self.written.pop(frame, ()):
+            self.write_bytes.pop(page, None)
             for size in FORMATS:
                 self.writers[size].pop(page, None)
 
@@ -95,15 +113,19 @@ class Tlb:
         block = (page & PAGE_NUMBER) >> found.span - PAGE_BITS
         self.blocks.setdefault(found.span, {}).setdefault(block, set()).add((page, access, el))
 
-    def drop_page(self, page: int) -> None:
+    def drop_page(self, page: int) -> bool:
         """Forget the translations of virtual page `page`, and of all that is in one block of stage 1 with it.
 
-        Tags in the top byte of an address do not matter: `page` is bits 55 to 12.
+        Tags in the top byte of an address do not matter: `page` is bits 55 to 12. Whether there was code.
         """
+        code = False
         for span, blocks in self.blocks.items():
             for key in blocks.pop(page >> span - PAGE_BITS, ()):
                 del self.translations[key]
                 for views in (self.writers if key[1] == "w" else self.readers)[1:9]:
                     views.pop(key[0], None)
+                (self.write_bytes if key[1] == "w" else self.read_bytes).pop(key[0], None)
                 if self.code.pop(key[0], None) is not None:
                     self.targets.clear()
+                    code = True
+        return code

@@ -10,18 +10,20 @@ from __future__ import annotations
 import marshal
 import re
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from types import CodeType
 
-from axlab.machine import system_registers
+from axlab.machine import exclusives, system_registers
+from axlab.machine.data_access import ZEROS
 from axlab.machine.isa import bits
 from axlab.machine.isa.condition_codes import HOLDS
 from axlab.machine.tlb import INDEX
 from axlab.machine.translator import flags
+from axlab.machine.translator.misaligned import load_bytes, store_bytes
 from axlab.machine.translator.writer import MAX_INSTRUCTIONS, Fetched, Recipe, Writer
 
-CELL = re.compile(r"\b(?:call|CPU|T|X|x\d+|sp|b|FA|FB|FK|F|[RW][1248]|L[0-9a-f]+)\b")
+CELL = re.compile(r"\b(?:call|CPU|E1|T|X|Z|x\d+|sp|b|FA|FB|FK|F|[RW][1248A]|L[0-9a-f]+)\b")
 ASSIGNED = re.compile(r"(?:^|[ ;])(x\d+|sp|b|FA|FB|FK)(?:=(?!=)|-=)")
 
 
@@ -35,6 +37,11 @@ GLOBALS: dict[str, object] = {
     **{f"I{size}": INDEX[size] for size in (2, 4, 8)},
     "HOLDS": HOLDS,
     "from_bytes": int.from_bytes,
+    "ZEROS": ZEROS,
+    "load_bytes": load_bytes,
+    "store_bytes": store_bytes,
+    "load_exclusive": exclusives.load_exclusive,
+    "store_exclusive": exclusives.store_exclusive,
     "read_register": system_registers.read,
     "Left": Left,
     "nzcv_of": flags.nzcv_of,
@@ -47,8 +54,8 @@ class Block:
     """A translated block: its instructions are at `pcs`, the first at `pc`; `code` is the function's, its cells by
     name in `code.co_freevars`. `runs` are the instructions with which a run
     of neighbours begins. Line `lines[n]` is the first of instruction n, `jumps` are the lines that look up a
-    computed target; `recipes` say what the flags are where an instruction faults, if the cells do not; `source` is
-    the function's text."""
+    computed target; `recipes` say what the flags are where an instruction faults, if the cells do not; those
+    at addresses in `misaligned` access memory at any alignment; `source` is the function's text."""
 
     pc: int
     pcs: tuple[int, ...]
@@ -58,6 +65,7 @@ class Block:
     lines: tuple[int, ...]
     jumps: frozenset[int]
     recipes: dict[int, Recipe]
+    misaligned: frozenset[int]
     source: str
 
     @property
@@ -65,20 +73,21 @@ class Block:
         """Instructions, if it is not left before its end."""
         return len(self.pcs)
 
-    def is_at(self, page: memoryview) -> bool:
-        """Whether the words of a page are those that the block was made of."""
+    def is_at(self, page: memoryview, misaligned: Set[int]) -> bool:
+        """Whether the words of a page are those that the block was made of, and nothing else was found misaligned."""
+        if not misaligned.isdisjoint(self.pcs) and not misaligned & set(self.pcs) <= self.misaligned:
+            return False
         return all(page[address >> 2 & 1023] == word for address, word in zip(self.pcs, self.words, strict=True))
 
     def dumped(self) -> bytes:
         """The block without its source, for a private store."""
-        jumps = tuple(self.jumps)
-        return marshal.dumps((self.pc, self.pcs, self.words, self.runs, self.code, self.lines, jumps, self.recipes))
+        parts = self.pc, self.pcs, self.words, self.runs, self.code, self.lines, self.jumps, self.recipes
+        return marshal.dumps((*parts, self.misaligned))
 
     @classmethod
     def loaded(cls, data: bytes) -> Block:
         """A block as `dumped` wrote it. Its code runs as it is: the store must be one that nobody else can write."""
-        pc, pcs, words, runs, code, lines, jumps, recipes = marshal.loads(data)
-        return cls(pc, pcs, words, runs, code, lines, frozenset(jumps), recipes, "")
+        return cls(*(*marshal.loads(data), ""))
 
     def run_before(self, index: int) -> tuple[int, int]:
         """The run of instructions that ends before instruction `index`: its address and length, which may be 0."""
@@ -106,10 +115,11 @@ def is_stepped(found: Fetched) -> bool:
 Fetch = Callable[[int], Fetched | None]
 
 
-def translate(pc: int, fetch: Fetch, records_runs: bool = False) -> Block | None:
+def translate(pc: int, fetch: Fetch, records_runs: bool = False, misaligned: Set[int] = frozenset()) -> Block | None:
     """The block at `pc`; None if it would have no instruction. `fetch` gives the instruction at an address of the
-    same page, None for what means nothing. With `records_runs` the block adds what it executed to the CPU's trace."""
-    writer = Writer(pc, records_runs, following=pc)
+    same page, None for what means nothing. With `records_runs` the block adds what it executed to the CPU's trace.
+    Instructions at addresses in `misaligned` are expected to access memory at any alignment."""
+    writer = Writer(pc, records_runs, misaligned, following=pc)
     while writer.count < MAX_INSTRUCTIONS and writer.following >> 12 == pc >> 12:
         address = writer.following
         found = fetch(address)
@@ -145,14 +155,6 @@ def finished(writer: Writer) -> Block:
     code = next(const for const in make.co_consts if isinstance(const, CodeType))
     lines = tuple(start + skipped for start in writer.starts)
     jumps = frozenset(n + skipped for n, line in enumerate(writer.lines) if "return F[" in line)
-    return Block(
-        writer.pc,
-        tuple(writer.pcs),
-        tuple(writer.words),
-        tuple(writer.runs),
-        code,
-        lines,
-        jumps,
-        writer.recipes,
-        source,
-    )
+    pcs, words, runs = (tuple(numbers) for numbers in (writer.pcs, writer.words, writer.runs))
+    misaligned = frozenset(pc for pc in pcs if pc in writer.misaligned)
+    return Block(writer.pc, pcs, words, runs, code, lines, jumps, writer.recipes, misaligned, source)

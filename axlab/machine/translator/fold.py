@@ -190,8 +190,10 @@ class Folder:
         if not isinstance(node, ast.Call):
             raise Unfoldable(ast.dump(node))
         args = [self.expression(arg, env, names) for arg in node.args]
-        if isinstance(node.func, ast.Attribute) and node.func.attr in primitives.EFFECTS:
-            return primitives.EFFECTS[node.func.attr](self, *args)
+        if isinstance(node.func, ast.Attribute):
+            primitive = primitives.EFFECTS.get(ast.unparse(node.func).removeprefix("cpu."))
+            if primitive is not None:
+                return primitive(self, *args)
         self.call(node, args, names)
         return ""
 
@@ -220,6 +222,8 @@ class Folder:
             return Value("tuple", "|".join(numbers))
         if isinstance(node, ast.Attribute) and node.attr == "pc":
             return Value("hole", "pc", 0, (1 << 64) - 1)
+        if isinstance(node, ast.Attribute) and node.attr == "daif":
+            return text("CPU.daif", 0, 15)
         if isinstance(node, ast.Call):
             return self.call(node, [self.expression(arg, env, names) for arg in node.args], names)
         raise Unfoldable(ast.dump(node))

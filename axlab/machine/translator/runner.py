@@ -6,7 +6,7 @@ and every exception, interrupt and system instruction is the stepper's, which st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from functools import cache
 from types import CellType, CodeType, FrameType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,12 @@ from axlab.machine.exceptions import GuestException
 from axlab.machine.isa.bits import M64
 from axlab.machine.isa.semantics import LSE, SEMANTICS
 from axlab.machine.isa.table import load_table
+from axlab.machine.system_operations import may_zero
 from axlab.machine.translator.blocks import GLOBALS, Block, Fetch, Left, translate
 from axlab.machine.translator.flags import nzcv_of
+from axlab.machine.translator.misaligned import OFTEN
 from axlab.machine.translator.templates import RowTemplates
-from axlab.machine.translator.writer import MAX_INSTRUCTIONS, Fetched, Recipe
+from axlab.machine.translator.writer import MAX_INSTRUCTIONS, Fetched
 from axlab.machine.traps import Trap
 
 if TYPE_CHECKING:
@@ -105,7 +107,7 @@ class Translated:
     """The translated code of one CPU: the cells of its registers, and its pages of code. A cache, never state."""
 
     def __init__(self, cpu: Cpu) -> None:
-        names = (*X, "sp", "b", "FA", "FB", "FK", "F", *MEMORY_CELLS)
+        names = (*X, "sp", "b", "FA", "FB", "FK", "F", "E1", "RA", "WA", "Z", *MEMORY_CELLS)
         self.cells: dict[str, CellType] = {name: CellType(0) for name in names}
         self.cells["nzcv_of"] = CellType(nzcv_of)
         self.cells["call"] = CellType(self.call)
@@ -122,6 +124,8 @@ class Translated:
         self.pages: dict[tuple[int, int], Page] = {}
         self.frames: dict[int, list[tuple[int, int]]] = {}
         self.blocks: dict[int, Block] = {}  # by id of their code
+        self.misaligned: set[int] = set()  # instructions that were found to be so, often
+        self.misses: dict[int, int] = {}  # how often others were
         self.tlb: object = None
 
     def bind(self, code: CodeType, cells: Mapping[str, CellType]) -> Any:
@@ -134,6 +138,10 @@ class Translated:
             return
         self.tlb = cpu.tlb
         self.cells["F"].cell_contents = cpu.tlb.targets
+        self.cells["E1"].cell_contents = {1: cpu} if cpu.el else {}
+        self.cells["RA"].cell_contents = cpu.tlb.read_bytes
+        self.cells["WA"].cell_contents = cpu.tlb.write_bytes
+        self.cells["Z"].cell_contents = cpu.tlb.write_bytes if may_zero(cpu) else {}
         for size in (1, 2, 4, 8):
             self.cells[f"R{size}"].cell_contents = cpu.readers[size]
             self.cells[f"W{size}"].cell_contents = cpu.writers[size]
@@ -179,13 +187,13 @@ class Translated:
         if pc in page.functions:
             return False
         entries = page.entries[pc] = page.entries.get(pc, 0) + 1
-        return entries < HOT and (entries > 1 or known(cpu, pc) is None)
+        return entries < HOT and (entries > 1 or known(cpu, pc, self.misaligned) is None)
 
     def translate(self, cpu: Cpu, page: Page, pc: int) -> Function:
         """Translate the block at `pc`."""
         if len(self.blocks) >= MAX_BLOCKS:
             self.forget_all()
-        block = compiled(cpu, pc)
+        block = compiled(cpu, pc, self.misaligned)
         if block is None:
             function = stub(pc)
         else:
@@ -200,6 +208,20 @@ class Translated:
         page.functions[pc] = function
         page.cell(f"L{pc:x}").cell_contents = function
         return function
+
+    def met_misaligned(self, block: Block, index: int) -> None:
+        """Instruction `index` of a block had no index for its address. If it often does, the block is made anew."""
+        pc = block.pcs[index]
+        self.misses[pc] = self.misses.get(pc, 0) + 1
+        if self.misses[pc] != OFTEN:
+            return
+        self.misaligned.add(pc)
+        for (number, _), page in self.pages.items():
+            if number == block.pc >> 12 and block.pc in page.functions:
+                del page.functions[block.pc]
+                page.cell(f"L{block.pc:x}").cell_contents = stub(block.pc)
+        for tlb in self.cpu.tlbs.values():
+            tlb.targets.pop(block.pc, None)
 
     def call(self, word: int, pc: int, budget: int) -> bool:
         """Execute an instruction that does not fold, at `pc`, by its semantics; `budget` is left before it.
@@ -216,9 +238,12 @@ class Translated:
         operation()
         return cpu.attention or cpu.tlb is not self.tlb or self.forgot
 
-    def store_flags(self, recipe: Recipe, variables: Mapping[str, int]) -> None:
-        """Let the cells say what the flags are where a block was left by an exception."""
-        kind, *operands = recipe
+    def store_flags(self, block: Block, index: int, frame: FrameType) -> None:
+        """Let the cells say what the flags are where instruction `index` of a block raised an exception."""
+        if index not in block.recipes:
+            return
+        kind, *operands = block.recipes[index]
+        variables = frame.f_locals
         self.cells["FK"].cell_contents = kind
         for cell, text in zip(("FA", "FB"), operands, strict=True):
             if text.isdigit():
@@ -249,16 +274,16 @@ class Translated:
             del self.pages[key]
 
 
-def compiled(cpu: Cpu, pc: int) -> Block | None:
+def compiled(cpu: Cpu, pc: int, misaligned: Set[int] = frozenset()) -> Block | None:
     """The block at `pc`, known or made now; None if it would have no instruction.
 
     Blocks of a page with breakpoints end before those, and are nobody else's.
     """
     if any(address >> 12 == pc >> 12 for address in cpu.breakpoints):
         return translate(pc, instructions(cpu, cpu.code[pc >> 12]), cpu.trace is not None)
-    found = known(cpu, pc)
+    found = known(cpu, pc, misaligned)
     if found is None:
-        found = translate(pc, instructions(cpu, cpu.code[pc >> 12]), cpu.trace is not None)
+        found = translate(pc, instructions(cpu, cpu.code[pc >> 12]), cpu.trace is not None, misaligned)
         if found is not None:
             cpu.memory.compiled.setdefault(variant(cpu, pc), []).append(found)
             if cpu.memory.code_store is not None:
@@ -266,18 +291,18 @@ def compiled(cpu: Cpu, pc: int) -> Block | None:
     return found
 
 
-def known(cpu: Cpu, pc: int) -> Block | None:
+def known(cpu: Cpu, pc: int, misaligned: Set[int]) -> Block | None:
     """The block at `pc` if a CPU of this memory made it, or an earlier session, of the words that are there now."""
     page = cpu.code[pc >> 12]
     blocks: list[Block] = cpu.memory.compiled.setdefault(variant(cpu, pc), [])
     for block in blocks:
-        if block.is_at(page):
+        if block.is_at(page, misaligned):
             return block
     value = None if cpu.memory.code_store is None else cpu.memory.code_store.get(store_key(cpu, pc))
     if value is None:
         return None
     block = Block.loaded(value)
-    if not block.is_at(page):
+    if not block.is_at(page, misaligned):
         return None
     blocks.append(block)
     return block
@@ -369,8 +394,9 @@ def run_blocks(cpu: Cpu, translated: Translated) -> int:
                 steps = 0
             break
         except Left as left:
-            found, line, _ = place_of(translated, left.__traceback__)
+            found, line, frame = place_of(translated, left.__traceback__)
             done = found.instruction_at(line) + 1
+            translated.store_flags(found, done - 1, frame)
             pc, steps = found.pcs[done - 1] + 4, 0
             break
         except (KeyError, TypeError, IndexError, GuestException) as error:
@@ -383,8 +409,9 @@ def run_blocks(cpu: Cpu, translated: Translated) -> int:
                 break
             done = found.instruction_at(line)
             pc, steps = found.pcs[done], 1
-            if done in found.recipes:
-                translated.store_flags(found.recipes[done], frame.f_locals)
+            translated.store_flags(found, done, frame)
+            if isinstance(error, TypeError):
+                translated.met_misaligned(found, done)
             break
     if done and cpu.trace is not None:
         pc_of_run, count = found.run_before(done)

@@ -8,11 +8,13 @@ written. An instruction that may fault has a *recipe* for them, so that the stat
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 from axlab.machine.instruction_trace import run_of
 from axlab.machine.translator.facts import Facts
 from axlab.machine.translator.flags import CARRY, KINDS, Flags, condition
+from axlab.machine.translator.misaligned import at_any_alignment
 from axlab.machine.translator.records import Record
 from axlab.machine.translator.templates import RowTemplates, Template
 
@@ -39,6 +41,7 @@ class Writer:
 
     pc: int
     records_runs: bool = False
+    misaligned: Set[int] = frozenset()
     pcs: list[int] = field(default_factory=list)
     words: list[int] = field(default_factory=list)
     runs: list[int] = field(default_factory=lambda: [0])
@@ -91,7 +94,10 @@ class Writer:
     def put(self, indent: str, line: str) -> None:
         if "@" in line:
             line = QUESTION.sub(self.answer, line)
-        self.lines.append(indent + self.facts.cheaper(line))
+        line = self.facts.cheaper(line)
+        if self.pcs[-1] in self.misaligned:
+            line = at_any_alignment(line)
+        self.lines.append(indent + line)
 
     def answer(self, match: re.Match[str]) -> str:
         if match[1] != "C":

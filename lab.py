@@ -34,7 +34,7 @@ WELCOME = "notebooks/00-welcome.ipynb"
 # What is installed for which purpose: extras and dependency groups of pyproject.toml.
 SETS = {
     "use": {"extras": ["lab"], "groups": []},
-    "test": {"extras": ["lab", "parquet", "scale"], "groups": ["dev"]},
+    "test": {"extras": ["lab", "parquet", "scale"], "groups": ["dev", "docs"]},
 }
 
 

@@ -91,7 +91,7 @@ def test_a_grammar_that_is_not_there_is_said() -> None:
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_the_package_with_its_grammars_and_guests(tmp_path: Path) -> None:
+def test_the_wheel_holds_the_package_with_its_grammars_guests_and_checks(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
         cwd=ROOT,
@@ -104,7 +104,8 @@ def test_the_wheel_holds_the_package_with_its_grammars_and_guests(tmp_path: Path
         file.extractall(tmp_path / "site")
     grammars = {f"axlab/grammars/{path.name}" for path in (ROOT / "grammars").iterdir()}
     guests = {f"axlab/guests/{path.name}" for path in (ROOT / "axlab/guests").iterdir() if path.is_file()}
-    assert grammars | guests <= set(names)
+    checks = {f"axlab/course/checks/{path.name}" for path in (ROOT / "notebooks/checks").glob("*.py")}
+    assert grammars | guests | checks <= set(names)
     program = "from axlab import languages, guests; print(languages.folder()); guests.source('demo')"
     result = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path / "site", capture_output=True, text=True, check=True

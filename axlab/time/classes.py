@@ -13,7 +13,6 @@ from importlib import import_module
 from axlab.trace.columns import ROWS
 
 STATE: dict[str, tuple[str, ...]] = {
-    "machine.access_trace": ("AccessTrace",),
     "machine.board": ("Board",),
     "machine.bus": ("Access", "Bus", "Claim"),
     "machine.cpu": ("Cpu",),
@@ -41,11 +40,9 @@ STATE: dict[str, tuple[str, ...]] = {
     "machine.uart": ("Pl011",),
     "machine.virtio": ("VirtioMmioSlot",),
     "trace.columns": ("Column",),
-    "trace.executed": ("Accesses", "Executed", "Recording"),
+    "trace.executed": ("Executed", "Recording"),
     "trace.fingerprint": ("Chain", "Fingerprint"),
     "trace.recorder": ("Recorder",),
-    "trace.scope": ("Scope",),
-    "trace.spill": ("Bounds", "Part"),
     "trace.table": ("Lists", "Names", "Numbers", "Table"),
     "vmm.clock": ("Timeline",),
     "vmm.config": (

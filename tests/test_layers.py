@@ -36,7 +36,7 @@ MAY_IMPORT |= {
     "demo": ALL | {"lab"},
     "scale": BASE | {"machine", "vmm", "trace", "shell", "lab"},
     "run": ALL | {"lab"},
-    "bench": ALL | {"lab"},
+    "bench": ALL | {"lab", "scale"},
     "cli": ALL | {"lab", "demo", "run", "bench", "course", "scale"},
     "__main__": {"cli"},
     "notebook": ALL | {"lab", "scale"},
@@ -56,6 +56,7 @@ MAY_USE = {
     },
     "matplotlib": {"notebook", "trace/figures"},
     "pyarrow": {"trace/export_arrow"},
+    "jupyter_client": {"bench"},  # what a kernel costs
     "unicorn": {"bench"},  # measured beside AxLab where it is installed
     "IPython": {"notebook", "course"},
     "traitlets": {"notebook", "course"},

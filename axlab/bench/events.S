@@ -6,7 +6,7 @@
         .equ    GICR_WAKER, 0x080a0014
         .equ    GICR_IGROUPR0, 0x080b0080
         .equ    GICR_ISENABLER0, 0x080b0100
-        .equ    ROUNDS, 40000
+        .equ    ROUNDS, 20000
         .equ    PSCI_VERSION, 0x84000000
         .equ    PSCI_SYSTEM_OFF, 0x84000008
 

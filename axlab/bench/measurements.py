@@ -6,16 +6,19 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from math import prod
 from pathlib import Path
 
 from axlab.bench import boots, engines, others
+from axlab.bench import many_runs as scale
 from axlab.bench.clock import best, calibration
 from axlab.bench.figures import Figure, LeftOut, at_most, per_second
 from axlab.bench.workloads import WORKLOADS, Workload, available
 
 UNICORN = "the package unicorn (pip install unicorn)"
 SLEEPERS = 255
+WELCOME = Path(__file__).parent.parent.parent / "notebooks" / "00-welcome.ipynb"
 PAIRS = 5  # costs that are told by comparing runs come from at least so many of either kind
 ROUNDS = 3  # of runs of every kind in turn, so that a machine that becomes busy slows all of them
 
@@ -161,6 +164,39 @@ def answers(settings: Settings) -> Iterator[Result]:
     yield at_most(f"vm list with {others.LISTED} VMs", best(settings.repeat, others.listing) * 1000, "ms", 1)
 
 
+def many_runs(settings: Settings) -> Iterator[Result]:
+    """Runs as files: 100 million events on disk, and questions about them in a fresh process."""
+    with tempfile.TemporaryDirectory(prefix="axlab-bench-") as folder:
+        lab = scale.lab_of_events()
+        events, size = scale.keep(lab, Path(folder))
+        yield at_most(f"{events / 1e6:.0f} million events on disk", size, "bytes each", 8)
+        tries = [scale.asked(Path(folder)) for _ in range(settings.repeat)]
+    cores = scale.usable_cpus()
+    for what in scale.QUESTIONS:
+        cpu = min(answers[what]["cpu"] for answers in tries)
+        yield at_most(f"{what}, CPU time of {cores} cores", cpu / cores, "s", 2)
+        yield at_most(f"{what}, on the clock", min(answers[what]["wall"] for answers in tries), "s", 5)
+    yield at_most("memory of the process that asks", min(answers["peak"] for answers in tries), "MB", 200)
+
+
+def workers(settings: Settings) -> Iterator[Result]:
+    """Worker processes: how soon one answers, and what they leave for the runs. Only a quiet machine tells."""
+    cores = scale.usable_cpus()
+    pools = [scale.pool(cores, 15 * cores) for _ in range(settings.repeat)]
+    yield at_most("the first worker of a pool answers", min(pool.start for pool in pools), "s", 1.5)
+    of_clock, of_cpu = (max(values) * 100 for values in zip(*((pool.of_clock, pool.of_cpu) for pool in pools)))
+    yield Figure(f"{cores} workers, runs of a second: spent on runs, by the clock", of_clock, "%", 95)
+    yield Figure(f"{cores} workers, runs of a second: spent on runs, of CPU time", of_cpu, "%", 95)
+
+
+def kernel(settings: Settings) -> Iterator[Result]:
+    """A student's kernel: the memory that one more of them takes."""
+    if not WELCOME.exists() or find_spec("jupyter_client") is None:
+        yield LeftOut("a kernel after the welcome notebook", "the checkout and axlab[lab]")
+        return
+    yield at_most("a kernel after the welcome notebook", scale.kernel_memory(WELCOME), "MB", 200)
+
+
 MEASUREMENTS: dict[str, Measurement] = {
     "machine": machine,
     "workloads": workloads,
@@ -172,4 +208,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "smp": smp,
     "growth": growth,
     "answers": answers,
+    "runs": many_runs,
+    "workers": workers,
+    "kernel": kernel,
 }

@@ -21,6 +21,7 @@ LOCKED = {
     "autoload_known_extensions": "false",
     "python_enable_replacements": "false",  # else a query reads this module's variables
     "preserve_insertion_order": "false",
+    "enable_progress_bar": "false",  # it would be printed into the answer
     "memory_limit": f"'{MEMORY}'",
 }
 
@@ -54,7 +55,7 @@ def opened(runs: Runs) -> Iterator[tuple[Any, Any]]:
 
 
 def fill(connection: Any, runs: Runs) -> None:
-    """The tables `runs` and `vcpus`, and a view for each kind of the trace."""
+    """The tables `runs` and `vcpus`, a view for each kind of the trace, and `events`, of all kinds."""
     from axlab.scale.runs import arrow, flat
 
     records = runs.records()
@@ -66,10 +67,14 @@ def fill(connection: Any, runs: Runs) -> None:
     if not runs.parts:
         return
     files = listed([str(path.absolute()) for path in runs.parts.values()])
+    connection.execute(
+        "create view events as select run, kind, time, pcpu, vm, vcpu, reason, pc, cost "
+        f"from read_parquet({files}) where kind <> {quoted(RUN)}"
+    )
     for kind, event_type in ROWS.items():
         names = ", ".join(f'"{column.name}"' for column in columns_of(event_type))
         connection.execute(
-            f"create view {kind} as select {RUN}, {names} from read_parquet({files}) where kind = {quoted(kind)}"
+            f"create view {kind} as select run, {names} from read_parquet({files}) where kind = {quoted(kind)}"
         )
 
 

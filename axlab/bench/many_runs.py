@@ -1,0 +1,181 @@
+"""Many runs: what their files cost, how soon they answer, what workers cost, and what a student's kernel needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from axlab.bench.workloads import ORIGIN, RAM_SIZE, assembled
+from axlab.errors import AxError
+from axlab.lab import Lab
+from axlab.scale.engines import LocalEngine, results, usable_cpus
+from axlab.scale.folder import SweepFolder, manifest
+from axlab.scale.parts import part
+from axlab.scale.plans import FunctionPlan
+from axlab.scale.sweep import pickled_plan
+from axlab.scale.worker import Task, observed
+from axlab.vmm.config import VmConfig, parse_config
+
+__all__ = ["QUESTIONS", "asked", "keep", "kernel_memory", "lab_of_events", "pool", "usable_cpus"]
+
+EVENTS = 100_000_000
+QUESTIONS = {
+    "all events by kind and VM": "select kind, vm, count(*), max(time) from events group by kind, vm",
+    "exits by reason": "select reason, count(*), avg(cost) from exits group by reason",
+}
+ASK = """
+import json, resource, sys, time
+from axlab import runs
+found, answers = runs(sys.argv[1]), {}
+for name, question in json.loads(sys.argv[2]).items():
+    wall, cpu = time.perf_counter(), time.process_time()
+    rows = len(found.sql(question))
+    answers[name] = {"rows": rows, "wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+print(json.dumps(answers | {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+"""
+CONFIG = """
+[base]
+id = {id}
+name = "events-{id}"
+vm_type = 1
+cpu_num = 1
+[kernel]
+entry_point = {origin:#x}
+kernel_path = "{path}"
+kernel_load_addr = {origin:#x}
+memory_regions = [[{origin:#x}, {size:#x}, 0x7, 0]]
+[devices]
+interrupt_mode = "emulated"
+emu_devices = [
+  ["gicd", 0x800_0000, 0x1_0000, 0, 0x21, []],
+  ["gicr", 0x80a_0000, 0x4_0000, 0, 0x20, [1, 131072, 0]],
+  ["uart", 0x900_0000, 0x1000, 33, 0x2, []],
+]
+"""
+COMPUTING = 10_000_000  # instructions of a run that takes about a second
+KERNEL_WAIT = 120.0  # seconds for a cell
+
+
+def lab_of_events() -> Lab:
+    """A lab in which two guests that leave all the time have shared a CPU."""
+    lab = Lab(cpus=1, scheduler="rr")
+    with tempfile.TemporaryDirectory(prefix="axlab-bench-") as folder:
+        image = Path(folder) / "events.bin"
+        image.write_bytes(assembled("events.S", ORIGIN))
+        for id in range(2):
+            lab.hypervisor.start(lab.create(guest(id, image)))
+        lab.run()
+    return lab
+
+
+def guest(id: int, image: Path) -> VmConfig:
+    return parse_config(CONFIG.format(id=id, path=image, origin=ORIGIN, size=RAM_SIZE)).require()
+
+
+def keep(lab: Lab, folder: Path) -> tuple[int, float]:
+    """The trace of a lab, kept as so many runs that they have `EVENTS` events; their number, and bytes an event.
+
+    The files are compressed one by one, so that it does not help that they are equal.
+    """
+    record = {"run": 0, "parameters": {}, "result": {}, "error": "", "traceback": "", "cpu_seconds": 0.0}
+    data = part(lab, record | observed(lab))
+    copies = -(-EVENTS // len(lab.trace))
+    with SweepFolder(folder, manifest("a bench", "", "events", [{}] * copies)) as kept:
+        for number in range(copies):
+            kept.add(number, data)
+    return copies * len(lab.trace), len(data) / len(lab.trace)
+
+
+def asked(folder: Path) -> dict[str, Any]:
+    """The answers of a fresh process: seconds for each question, and its peak of memory in MB."""
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, str(folder), json.dumps(QUESTIONS)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise AxError(f"the runs gave no answer: {done.stderr.strip()}")
+    answers: dict[str, Any] = json.loads(done.stdout)
+    return answers
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What worker processes took: seconds until the first answered, and what part was spent on runs: of the time of all
+    CPUs by the clock, and of the CPU time that was used."""
+
+    start: float
+    of_clock: float
+    of_cpu: float
+
+
+def empty(lab: Lab, parameters: dict[str, Any]) -> int:
+    """A run of nothing."""
+    return 0
+
+
+def computes(lab: Lab, parameters: dict[str, Any]) -> int:
+    """A run of about a second."""
+    lab.hypervisor.start(lab.create(parameters["config"]))
+    lab.hypervisor.advance(max_instructions=COMPUTING)
+    return 0
+
+
+def pool(workers: int, runs: int) -> Pool:
+    """Start workers, and let them make runs of about a second."""
+    used = cpu_time()
+    engine = LocalEngine(workers)
+    try:
+        began = time.perf_counter()
+        engine.submit(Task(0, pickled_plan(FunctionPlan(empty)), {}, "off")).result()
+        start = time.perf_counter() - began
+        with tempfile.TemporaryDirectory(prefix="axlab-bench-") as folder:
+            image = Path(folder) / "alu.bin"
+            image.write_bytes(assembled("alu.S", ORIGIN))
+            config = Path(folder) / "alu.toml"
+            config.write_text(CONFIG.format(id=0, path=image, origin=ORIGIN, size=RAM_SIZE), encoding="utf-8")
+            plan = pickled_plan(FunctionPlan(computes))
+            tasks = [Task(number, plan, {"config": str(config)}, "off") for number in range(runs)]
+            began = time.perf_counter()
+            spent = sum(done.record["cpu_seconds"] for done in results(engine, tasks, print))
+            wall = time.perf_counter() - began
+    finally:
+        engine.close()
+    return Pool(start, spent / (workers * wall), spent / (cpu_time() - used))
+
+
+def cpu_time() -> float:
+    """CPU seconds of this process and of its children that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def kernel_memory(notebook: Path) -> float:
+    """MB of a kernel's own memory when all cells of a notebook have run. Raises `AxError` where that is impossible."""
+    from jupyter_client.manager import start_new_kernel
+
+    cells = [cell for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    manager, client = start_new_kernel(cwd=str(notebook.parent), env=dict(os.environ))
+    try:
+        for cell in cells:
+            reply = client.execute_interactive("".join(cell["source"]), timeout=KERNEL_WAIT, output_hook=lambda _: None)
+            if reply["content"]["status"] != "ok":
+                raise AxError(f"{notebook.name}: a cell failed: {reply['content'].get('evalue')}")
+        return own_memory(manager.provisioner.pid)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def own_memory(pid: int) -> float:
+    """MB of a process that no other process has: what one more of its kind costs. Linux only; raises `AxError`."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    except OSError:
+        raise AxError("the memory of a process is read from /proc, which this system does not have") from None
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024

@@ -22,6 +22,7 @@ LOCKED = {
     "python_enable_replacements": "false",  # else a query reads this module's variables
     "preserve_insertion_order": "false",
     "enable_progress_bar": "false",  # it would be printed into the answer
+    "enable_external_file_cache": "false",  # a file is read once
     "memory_limit": f"'{MEMORY}'",
 }
 

@@ -166,7 +166,7 @@ def kernel_memory(notebook: Path) -> float:
             reply = client.execute_interactive("".join(cell["source"]), timeout=KERNEL_WAIT, output_hook=lambda _: None)
             if reply["content"]["status"] != "ok":
                 raise AxError(f"{notebook.name}: a cell failed: {reply['content'].get('evalue')}")
-        return own_memory(manager.provisioner.pid)
+        return own_memory(int(getattr(manager.provisioner, "pid", None) or 0))
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from axlab.notebook.guest_cell import guest
 from axlab.notebook.sched_cell import sched
+from axlab.notebook.sweep_cell import sweep
 from axlab.shell import help as usage
 from axlab.shell.binding import bind
 from axlab.shell.declaration import Command
@@ -19,7 +20,7 @@ from axlab.shell.tree import CommandTree
 if TYPE_CHECKING:
     from axlab.notebook.magics import AxLabMagics
 
-COMMANDS: tuple[Command, ...] = (guest, sched)
+COMMANDS: tuple[Command, ...] = (guest, sched, sweep)
 
 
 def cell_tree() -> CommandTree:

@@ -1,4 +1,4 @@
-"""`%load_ext axlab`: the magics `%vm`, `%vcpu`, `%machine` and `%axlab`, `%%guest`, `%%sched`,
+"""`%load_ext axlab`: the magics `%vm`, `%vcpu`, `%machine` and `%axlab`, `%%guest`, `%%sched`, `%%sweep`,
 and their completion.
 
 The lab of a notebook belongs to the object that holds the magics, so that there is one for each
@@ -13,7 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, magics_class, no_var_expand
 
 from axlab.errors import AxError
-from axlab.notebook import guest_cell, sched_cell
+from axlab.notebook import guest_cell, sched_cell, sweep_cell
 from axlab.notebook.cells import run_cell
 from axlab.notebook.completion import matcher_for
 from axlab.notebook.progress import show_progress
@@ -87,6 +87,12 @@ class AxLabMagics(Magics):
     def sched(self, line: str, cell: str) -> Result:
         """Make the class in a cell the lab's scheduler: `%%sched NAME`, `%%sched --help`."""
         return run_cell(self, sched_cell.sched, line, cell)
+
+    @no_var_expand
+    @cell_magic
+    def sweep(self, line: str, cell: str) -> Result:
+        """Run the commands in a cell once for each set of parameters: `%%sweep --param cpus=1,2`, `%%sweep --help`."""
+        return run_cell(self, sweep_cell.sweep, line, cell)
 
     @no_var_expand
     @line_cell_magic

@@ -19,9 +19,12 @@ class CellOutput:
         self.handle: Any = None
 
     def show(self, text: str) -> None:
+        self.put({"text/plain": text, "text/html": f'<div style="{STYLE}">{html.escape(text)}</div>'})
+
+    def put(self, bundle: dict[str, Any]) -> None:
+        """Show anything, by its MIME bundle."""
         from IPython.display import display
 
-        bundle = {"text/plain": text, "text/html": f'<div style="{STYLE}">{html.escape(text)}</div>'}
         if self.handle is None:
             self.handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         else:

@@ -68,8 +68,9 @@ class Runs:
     def sql(self, query: str) -> pandas.DataFrame:
         """The answer of DuckDB to a SELECT.
 
-        Tables: `runs`, `vcpus`, one for each kind of the trace (`exits`, `interrupts`, ...), and `events` for all kinds;
-        their column `run` says which run a row is of. Nothing outside of the folder can be read, and nothing written. Raises `AxError`.
+        Tables: `runs`, `vcpus`, one for each kind of the trace (`exits`, `interrupts`, ...), and `events` for all
+        kinds; their column `run` says which run a row is of. Nothing outside of the folder can be read, and nothing
+        written. Raises `AxError`.
         """
         from axlab.scale.query import answer
 

@@ -74,7 +74,7 @@ def test_an_unknown_kind_is_refused_and_the_nearest_is_named(trace: Trace) -> No
         trace.frame("exit")
     assert str(error.value) == (
         "a trace has no 'exit'; did you mean exits? (kinds: exits, vm_states, vcpu_states, interrupts, "
-        "hypercalls, mmio, console, psci, faults, log, blocks, instructions)"
+        "hypercalls, mmio, console, psci, faults, log, blocks, instructions, accesses)"
     )
 
 

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "guests": {"errors", "machine"},
     "vmm": BASE | {"machine", "guests"},
     "shell": BASE | {"machine", "vmm", "guests"},
-    "trace": {"events", "errors", "units", "languages", "machine/instruction_trace"},  # plain data that it reads
+    "trace": {"events", "errors", "units", "languages", "machine/instruction_trace", "machine/access_trace"},
     "time": BASE | {"machine", "vmm", "trace", "shell"},
     "doctor": {"__init__"},
     "private_folder": set(),

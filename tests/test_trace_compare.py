@@ -90,6 +90,6 @@ def test_what_is_no_run_and_what_is_not_whole_is_refused() -> None:
     short = Trace(limit=10)
     for time in range(5000):
         short.recorder(VmState(time, 0, "Loaded", "Running"))
-    with pytest.raises(AxError, match=r"a trace has dropped its first \d+ events: only whole traces are compared"):
+    with pytest.raises(AxError, match=r"a trace has dropped its first \d+ rows: only whole traces are compared"):
         Trace().compare(short)
     assert Lab().trace.compare(Lab()).equal

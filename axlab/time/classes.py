@@ -13,6 +13,7 @@ from importlib import import_module
 from axlab.trace.columns import ROWS
 
 STATE: dict[str, tuple[str, ...]] = {
+    "machine.access_trace": ("AccessTrace",),
     "machine.board": ("Board",),
     "machine.bus": ("Access", "Bus", "Claim"),
     "machine.cpu": ("Cpu",),
@@ -40,9 +41,11 @@ STATE: dict[str, tuple[str, ...]] = {
     "machine.uart": ("Pl011",),
     "machine.virtio": ("VirtioMmioSlot",),
     "trace.columns": ("Column",),
-    "trace.executed": ("Executed", "Recording"),
+    "trace.executed": ("Accesses", "Executed", "Recording"),
     "trace.fingerprint": ("Chain", "Fingerprint"),
     "trace.recorder": ("Recorder",),
+    "trace.scope": ("Scope",),
+    "trace.spill": ("Bounds", "Part"),
     "trace.table": ("Lists", "Names", "Numbers", "Table"),
     "vmm.clock": ("Timeline",),
     "vmm.config": (

@@ -36,6 +36,19 @@ class Instruction(events.Event):
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryAccess(events.Event):
+    """A load or store of an instruction, by its virtual address; never emitted, but a row of a recording."""
+
+    vm: int
+    vcpu: int
+    pc: int
+    address: int
+    width: int
+    value: int
+    is_write: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SeenExit(events.Exit):
     """An exit as the view `exits()` has it: with what happened around it."""
 
@@ -80,7 +93,7 @@ KINDS: dict[str, type[events.Event]] = {
     "faults": events.Fault,
     "log": events.Log,
 }
-EXECUTED: dict[str, type[events.Event]] = {"blocks": Block, "instructions": Instruction}
+EXECUTED: dict[str, type[events.Event]] = {"blocks": Block, "instructions": Instruction, "accesses": MemoryAccess}
 ROWS = KINDS | EXECUTED
 # The views: what is found out from those rows.
 VIEWS: dict[str, type[Any]] = {
@@ -139,7 +152,7 @@ DESCRIBED = {column.name: column for column in (
     Column("far",       "word",  "address", "FAR_EL2, the guest virtual address of an abort"),
     Column("hpfar",     "word",  "",        "HPFAR_EL2, the guest physical page of an abort"),
     Column("cost",      "count", "ns",      "virtual time that the hypervisor took"),
-    Column("address",   "word",  "address", "guest physical address of an access, or encoding of a system register"),
+    Column("address",   "word",  "address", "guest physical address (of accesses: virtual), or encoding of a register"),
     Column("width",     "count", "bytes",   "width of an access"),
     Column("value",     "word",  "",        "value read or written, hypercall number, or INTID"),
     Column("begin",     "time",  "ns",      "virtual time at which it began"),

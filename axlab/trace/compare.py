@@ -55,8 +55,8 @@ def compare(a: Recorder, b: Recorder) -> Difference:
     """The first difference of two traces, which have to be whole. Raises `AxError`."""
     for recorder in (a, b):
         if recorder.dropped:
-            raise AxError(f"a trace has dropped its first {recorder.dropped} events: only whole traces are compared")
-    executed = a.executed.finest() == b.executed.finest() != ""
+            raise AxError(f"a trace has dropped its first {recorder.dropped} rows: only whole traces are compared")
+    executed = a.executed.in_files() == b.executed.in_files()
     same = 0
     for mine, other in zip_longest(comparable(a, executed), comparable(b, executed)):
         if mine is None or other is None or mine[0] != other[0] or mine[2] != other[2]:

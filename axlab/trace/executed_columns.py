@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
 
+from axlab.machine.access_trace import IS_WRITE
 from axlab.machine.instruction_trace import COUNT_BITS, COUNT_MASK
-from axlab.trace.executed import INSTRUCTIONS, Recording
+from axlab.trace.executed import ACCESSES, BLOCKS, INSTRUCTIONS, Accesses, Recording
 
-DTYPES = ("<i8", "<i4", "<i4", "<u8", "<i8")  # time, vm, vcpu, pc, instructions: as FORMS has them
+# The columns of each kind, as FORMS has them.
+DTYPES = {
+    BLOCKS: ("<i8", "<i4", "<i4", "<u8", "<i8"),  # time, vm, vcpu, pc, instructions
+    INSTRUCTIONS: ("<i8", "<i4", "<i4", "<u8"),
+    ACCESSES: ("<i8", "<i4", "<i4", "<u8", "<u8", "<i8", "<u8", "i1"),  # ..., pc, address, width, value, is_write
+}
 
 
-def columns(recordings: list[Recording], kind: str) -> list[Any]:
+def columns(recordings: Sequence[Recording | Accesses], kind: str) -> list[Any]:
     """The columns of a kind, in their order, as arrays: rows by time, and of equal time by recording."""
-    parts = [_columns(recording, kind) for recording in recordings]
-    count = 4 if kind == INSTRUCTIONS else 5
-    whole = [numpy.concatenate([numpy.empty(0, DTYPES[n]), *(part[n] for part in parts)]) for n in range(count)]
+    parts = [_accesses(one) if isinstance(one, Accesses) else _columns(one, kind) for one in recordings]
+    dtypes = DTYPES[kind]
+    whole = [
+        numpy.concatenate([numpy.empty(0, dtype), *(part[n] for part in parts)]) for n, dtype in enumerate(dtypes)
+    ]
     if len(parts) > 1:
         order = numpy.argsort(whole[0], kind="stable")
         whole = [column[order] for column in whole]
-    return [numpy.ascontiguousarray(column, dtype) for column, dtype in zip(whole, DTYPES, strict=False)]
+    return [numpy.ascontiguousarray(column, dtype) for column, dtype in zip(whole, dtypes, strict=True)]
+
+
+def _accesses(recording: Accesses) -> list[Any]:
+    pieces = [[numpy.array(column) for column in piece] for piece in recording.pieces()]
+    times, pcs, addresses, values, sizes = (numpy.concatenate(parts) for parts in zip(*pieces, strict=True))
+    vms, vcpus = (numpy.full(len(times), number, "i4") for number in (recording.vm, recording.vcpu))
+    writes = sizes >= IS_WRITE
+    widths = (sizes & ~numpy.uint8(IS_WRITE)).astype("i8")
+    return [times.astype("i8"), vms, vcpus, pcs, addresses, widths, values, writes]
 
 
 def _columns(recording: Recording, kind: str) -> list[Any]:
@@ -45,12 +63,19 @@ def _joined(times: Any, pcs: Any, counts: Any, ns: int) -> tuple[Any, Any, Any]:
 
 def executed_runs(recording: Recording) -> tuple[Any, Any, Any]:
     """Time of the first instruction, address and length of every run."""
-    runs = numpy.array(recording.trace.runs, "u8")
-    marks = numpy.array(recording.trace.marks, "i8").reshape(-1, 3)
+    pieces = [_times(*piece, recording.ns) for piece in recording.pieces()]
+    times, pcs, counts = (numpy.concatenate(parts) for parts in zip(*pieces, strict=True))
+    return times, pcs, counts
+
+
+def _times(recorded: Any, entries: Any, ns: int) -> tuple[Any, Any, Any]:
+    """The same of one piece of a recording."""
+    runs = numpy.array(recorded, "u8")
+    marks = numpy.array(entries, "i8").reshape(-1, 3)
     counts = (runs & COUNT_MASK).astype("i8")
     before = numpy.concatenate([[0], numpy.cumsum(counts)])  # instructions before each run
     mark = numpy.searchsorted(marks[:, 0], numpy.arange(len(runs)), "right") - 1
-    times = marks[mark, 2] + (before[:-1] - before[marks[mark, 0]]) * recording.ns
+    times = marks[mark, 2] + (before[:-1] - before[marks[mark, 0]]) * ns
     pcs = (runs >> COUNT_BITS) << 2
     pcs[pcs >> 55 == 1] |= 0xFF << 56
     return times[counts > 0], pcs[counts > 0], counts[counts > 0]

@@ -17,22 +17,32 @@ NEVER = -1
 
 def exit_frame(exits: Table, spans: list[Span], name: Callable[[int, int], str]) -> pandas.DataFrame:
     """A DataFrame of the view `exits()`. `name` gives the symbol of a VM's address, `spans` are those of its vCPUs."""
+    import numpy
     import pandas
 
     frame = frame_of(exits)
-    away = away_times(frame["vm"], frame["vcpu"], frame["time"] + frame["cost"].astype("int64"), frame["time"], spans)
+    vms, vcpus, times, costs, pcs = (
+        numpy.array(exits.stores[column].values) for column in ("vm", "vcpu", "time", "cost", "pc")
+    )
+    away = away_times(vms, vcpus, times, times + costs, spans)
     frame["away"] = pandas.arrays.IntegerArray(away, away == NEVER)
-    places = list(zip(frame["vm"].fillna(NEVER), frame["pc"]))
-    names = {place: name(int(place[0]), int(place[1])) for place in dict.fromkeys(places)}
-    categories = list(dict.fromkeys(names.values()))
-    codes = {text: code for code, text in enumerate(categories)}
-    of_places = {place: codes[text] for place, text in names.items()}
-    index = pandas.Index(categories, dtype="str")
-    frame["symbol"] = pandas.Categorical.from_codes([of_places[place] for place in places], index)
+    frame["symbol"] = symbols(vms, pcs, name)
     return frame
 
 
-def away_times(vms: Any, vcpus: Any, handled: Any, left: Any, spans: list[Span]) -> Any:
+def symbols(vms: Any, pcs: Any, name: Callable[[int, int], str]) -> pandas.Categorical:
+    """The symbol of each address of a VM; every address is looked up once."""
+    import pandas
+
+    of_vms, known_vms = pandas.factorize(vms)
+    of_pcs, known_pcs = pandas.factorize(pcs)
+    places, pairs = pandas.factorize(of_pcs * len(known_vms) + of_vms)
+    names = [name(int(known_vms[pair % len(known_vms)]), int(known_pcs[pair // len(known_vms)])) for pair in pairs]
+    codes, categories = pandas.factorize(pandas.array(names, dtype="str"))
+    return pandas.Categorical.from_codes(codes[places] if names else [], pandas.Index(categories, dtype="str"))
+
+
+def away_times(vms: Any, vcpus: Any, left: Any, handled: Any, spans: list[Span]) -> Any:
     """How long the guest was away at each exit: until it was handled, or until its vCPU was on a physical CPU again.
 
     `left` and `handled` are the times of the exit and of its end. -1 where the vCPU did not run again.
@@ -45,9 +55,8 @@ def away_times(vms: Any, vcpus: Any, handled: Any, left: Any, spans: list[Span])
         running = [span for span in spans if (span.vm, span.vcpu, span.state) == (vm, vcpu, "Running")]
         ends = numpy.array([span.end for span in running], "i8")
         begins = numpy.array([span.begin for span in running], "i8")
-        times = handled.to_numpy()[mine]
-        place = numpy.searchsorted(ends, times, "right")  # the first span that ends behind it
+        place = numpy.searchsorted(ends, handled[mine], "right")  # the first span that ends behind it
         there = place < len(ends)
-        back = numpy.maximum(times[there], begins[place[there]])
-        away[mine[there]] = back - left.to_numpy()[mine][there]
+        back = numpy.maximum(handled[mine][there], begins[place[there]])
+        away[mine[there]] = back - left[mine][there]
     return away

@@ -30,6 +30,7 @@ def arrow_table(recorder: Recorder, kind: str | None) -> Any:
     """A `pyarrow.Table` of one kind, or of all kinds in the order in which things happened."""
     import pyarrow
 
+    recorder = recorder.whole()
     if kind is not None:
         return _table(recorder.table(kind))
     serials = _serials(recorder)
@@ -51,14 +52,18 @@ def _serials(recorder: Recorder) -> Any:
     times = numpy.zeros(len(order), dtype="int64")
     for place, table in enumerate(recorder.tables.values()):
         times[order == place] = table.stores["time"].values
-    finest = recorder.executed.finest()
-    executed = numpy.array(recorder.executed.table(finest).stored()["time"].values if finest else [], dtype="int64")
-    rank = numpy.empty(len(order) + len(executed), dtype="int64")
-    merged = numpy.concatenate([numpy.maximum.accumulate(times), executed])
-    rank[numpy.argsort(merged, kind="stable")] = numpy.arange(len(rank))
+    merged = [numpy.maximum.accumulate(times)]
+    shares = {}  # kind of what was executed -> its part of all rows
+    for kind in recorder.executed.in_files():
+        executed = numpy.array(recorder.executed.table(kind).stored()["time"].values, dtype="int64")
+        begin = sum(map(len, merged))
+        shares[kind] = slice(begin, begin + len(executed))
+        merged.append(executed)
+    rank = numpy.empty(sum(map(len, merged)), dtype="int64")
+    rank[numpy.argsort(numpy.concatenate(merged), kind="stable")] = numpy.arange(len(rank))
     places = {kind: place for place, kind in enumerate(recorder.tables)}
     return lambda kind: pyarrow.array(
-        rank[len(order) :] if kind == finest else rank[: len(order)][order == places.get(kind, 255)]
+        rank[shares[kind]] if kind in shares else rank[: len(order)][order == places.get(kind, 255)]
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from axlab.errors import AxError
 from axlab.trace.columns import EXECUTED, FORMS, KINDS, columns_of
-from axlab.trace.executed import Recording
+from axlab.trace.executed import ACCESSES, BLOCKS, INSTRUCTIONS, Accesses, Recording
 from axlab.trace.recorder import Recorder
 from axlab.trace.table import Lists, Names, Store, Table
 
@@ -24,15 +24,25 @@ MAGIC = b"AXLAB TRACE 1\n"
 
 def write_own(recorder: Recorder, path: Path, kind: str | None) -> None:
     """Write a trace, or one kind of it, so that `load` gives it back."""
-    recorder.flush()
+    recorder = recorder.whole()
     tables = recorder.tables if kind is None else {} if kind in EXECUTED else {kind: recorder.table(kind)}
     order = recorder.order if kind is None else array("B", bytes(sum(map(len, tables.values()))))
-    recordings = recorder.executed.recordings if kind is None or kind in EXECUTED else []
+    recordings = recorder.executed.recordings if kind is None or kind in (BLOCKS, INSTRUCTIONS) else []
+    accesses = recorder.executed.accesses if kind in (None, ACCESSES) else []
+    every: list[Recording | Accesses] = [*recordings, *accesses]
+    columns = [one.whole() for one in every]
     head = {
         "events": len(order),
         "dropped": recorder.dropped,
         "tables": [{"kind": name, "columns": _describe(table)} for name, table in tables.items()],
-        "executed": [_describe_recording(recording) for recording in recordings],
+        "executed": [
+            {"vm": one.vm, "vcpu": one.vcpu, "ns": one.ns, "level": one.level, "runs": len(runs), "marks": len(marks)}
+            for one, (runs, marks) in zip(recordings, columns)
+        ],
+        "accesses": [
+            {"vm": one.vm, "vcpu": one.vcpu, "rows": len(found[0])}
+            for one, found in zip(accesses, columns[len(recordings) :])
+        ],
     }
     with open(path, "wb") as file:
         file.write(MAGIC + json.dumps(head).encode() + b"\n")
@@ -42,9 +52,9 @@ def write_own(recorder: Recorder, path: Path, kind: str | None) -> None:
                 _put(file, store.values)
                 if isinstance(store, Lists):
                     _put(file, store.ends)
-        for recording in recordings:
-            _put(file, recording.trace.runs)
-            _put(file, recording.trace.marks)
+        for of_recording in columns:
+            for column in of_recording:
+                _put(file, column)
 
 
 def _describe(table: Table) -> list[dict[str, Any]]:
@@ -59,13 +69,6 @@ def _describe(table: Table) -> list[dict[str, Any]]:
     ]
 
 
-def _describe_recording(recording: Recording) -> dict[str, Any]:
-    return {name: getattr(recording, name) for name in ("vm", "vcpu", "ns", "level")} | {
-        "runs": len(recording.trace.runs),
-        "marks": len(recording.trace.marks),
-    }
-
-
 def load(recorder: Recorder, path: Path) -> None:
     """Read a file of `write_own` into an empty recorder. Raises `AxError` for anything else."""
     try:
@@ -73,11 +76,12 @@ def load(recorder: Recorder, path: Path) -> None:
             if file.readline() != MAGIC:
                 raise AxError(f"{path} is no trace of AxLab's own form (its first line is not AXLAB TRACE 1)")
             head = json.loads(file.readline())
-            recorder.dropped = head["dropped"]
+            recorder.forgotten = head["dropped"]
             recorder.order = _get(file, "B", head["events"])
             for described in head["tables"]:
                 recorder.tables[described["kind"]] = _table(file, described)
             recorder.executed.recordings = [_recording(file, described) for described in head["executed"]]
+            recorder.executed.accesses = [_accesses(file, described) for described in head.get("accesses", [])]
     except OSError as error:
         raise AxError(f"{path} cannot be read: {error.strerror or error}") from None
     except (ValueError, KeyError, TypeError, EOFError) as error:
@@ -103,6 +107,14 @@ def _recording(file: BinaryIO, described: dict[str, Any]) -> Recording:
     if len(state["marks"]) % 3 or state["runs"] and not state["marks"]:
         raise ValueError(f"the recording of vCPU {vcpu} of VM {vm} has no times")
     recording.trace.__setstate__(state)
+    return recording
+
+
+def _accesses(file: BinaryIO, described: dict[str, Any]) -> Accesses:
+    recording = Accesses(int(described["vm"]), int(described["vcpu"]), goes_on=False)
+    trace = recording.trace
+    trace.times, trace.pcs, trace.addresses, trace.values = (_get(file, "Q", described["rows"]) for _ in range(4))
+    trace.sizes = _get(file, "B", described["rows"])
     return recording
 
 

@@ -51,6 +51,18 @@ class Numbers:
     def rows(self) -> Iterable[Any]:
         return self.values
 
+    def columns(self) -> tuple[array[Any], ...]:
+        """What it holds, to be put on disk."""
+        return (self.values,)
+
+    def append(self, more: Any) -> None:
+        """Add all that another column of the same form has."""
+        self.values.extend(more.values)
+
+    def choose(self, places: Sequence[int]) -> None:
+        """Keep the rows at these places."""
+        self.values = array(self.values.typecode, map(self.values.__getitem__, places))
+
 
 class Names:
     """A column of words that repeat: `values` are places in `names`, in the order of first use."""
@@ -72,6 +84,16 @@ class Names:
     def rows(self) -> Iterable[Any]:
         names = list(self.names)
         return (names[place] for place in self.values)
+
+    def columns(self) -> tuple[array[int], ...]:
+        return (self.values,)
+
+    def append(self, more: Any) -> None:
+        places = [self.names.setdefault(name, len(self.names)) for name in more.names]
+        self.values.extend(map(places.__getitem__, more.values))
+
+    def choose(self, places: Sequence[int]) -> None:
+        self.values = array(self.values.typecode, map(self.values.__getitem__, places))
 
 
 class Lists:
@@ -102,6 +124,19 @@ class Lists:
         for end in self.ends:
             yield make(self.values[start:end])
             start = end
+
+    def columns(self) -> tuple[array[int], ...]:
+        return self.values, self.ends
+
+    def append(self, more: Any) -> None:
+        before = len(self.values)
+        self.values.extend(more.values)
+        self.ends.extend(before + end for end in more.ends)
+
+    def choose(self, places: Sequence[int]) -> None:
+        rows = list(self.rows())
+        self.values, self.ends = array(self.values.typecode), array("q")
+        self.extend([rows[place] for place in places])
 
 
 Store = Numbers | Names | Lists
@@ -135,6 +170,14 @@ class Table:
             return
         for store, values in zip(self.stores.values(), zip(*rows, strict=True), strict=True):
             store.extend(values)
+
+    def chosen(self, places: Sequence[int]) -> Table:
+        """A table of the rows at these places; the words that columns know stay those of all rows."""
+        chosen = Table(self.event_type)
+        for store, whole in zip(chosen.stores.values(), self.stored().values(), strict=True):
+            store.append(whole)
+            store.choose(places)
+        return chosen
 
     def drop(self, count: int) -> None:
         """Forget the first `count` rows."""

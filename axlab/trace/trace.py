@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from axlab.errors import AxError, nearest
-from axlab.events import Event, Interrupt, Observers, VcpuState, VmState
-from axlab.trace.columns import EXECUTED, Column, Covered, Hot
+from axlab.events import Event, Interrupt, Log, Observers, VcpuState, VmState
+from axlab.trace.columns import Column, Covered, Hot
 from axlab.trace.deliveries import Delivery, Latency, deliveries, latencies
+from axlab.trace.executed import EVERYTHING, MEMORY, Accesses, Recording
+from axlab.trace.executed import LEVELS as RECORDED
 from axlab.trace.recorder import LEVELS as EVENT_LEVELS
 from axlab.trace.recorder import Recorder
 from axlab.trace.scheduling import Turns, fairness, turns
+from axlab.trace.scope import scope_of
 from axlab.trace.spans import Span, spans_of
+from axlab.trace.spill import Bounds, Spill
+from axlab.units import format_duration
 
 if TYPE_CHECKING:
     import pandas
 
     from axlab.trace.compare import Difference
-    from axlab.trace.executed import Recording
     from axlab.trace.summary import ExitSummary
 
-LEVELS = (*EVENT_LEVELS, *EXECUTED)
+LEVELS = (*EVENT_LEVELS, *RECORDED)
+
+
+def _attach(cpu: Any, recording: Recording | Accesses) -> None:
+    """Let a CPU record into a recording."""
+    if isinstance(recording, Accesses):
+        cpu.record_accesses(recording.trace)
+    else:
+        cpu.record(recording.trace)
 
 
 class Trace:
@@ -36,6 +49,8 @@ class Trace:
     def __init__(self, level: str = "events", limit: int | None = None) -> None:
         self.recorder = Recorder(level, limit)
         self.level = level
+        self.problem = ""  # why it ended early
+        self._scope = EVERYTHING
         self._hypervisor: Any = None
         self._events: Observers | None = None
 
@@ -46,62 +61,138 @@ class Trace:
         """
         self._hypervisor = hypervisor
         self._events = events
-        for recording in self.recorder.executed.recordings:
+        executed = self.recorder.executed
+        for recording in executed.every():
             vm = hypervisor.vms.get(recording.vm)
             if recording.goes_on and vm is not None:
-                vm.vcpus[recording.vcpu].cpu.record(recording.trace)
+                _attach(vm.vcpus[recording.vcpu].cpu, recording)
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy of a trace alone belongs to no lab."""
         return self.__dict__ | {"_hypervisor": None, "_events": None}
 
-    def record(self, level: str, vm: Any = None) -> None:
+    def record(
+        self,
+        level: str,
+        vm: Any = None,
+        *,
+        addresses: Any = None,
+        window: Any = None,
+        limit: int | None = None,
+        spill: bool = False,
+    ) -> None:
         """What is recorded from now on. Raises `AxError`.
 
         "off": the fingerprint only; "events": what happens; "blocks" and "instructions": also what the vCPUs of
-        all VMs, or of `vm` (a VM, its id or name), execute, by runs or one by one. What was recorded before stays.
-        For one VM, "off" and "events" both end the recording of its instructions.
+        all VMs, or of `vm` (a VM, its id or name), execute, by runs or one by one; "memory": their loads and stores
+        too, which is much slower. What was recorded before stays. For one VM, "off" ends also its events.
+
+        `addresses` ("0x40080000..0x40080fff", a function, or several) chooses instructions, and accesses by the
+        address that they go to. `window` ("10ms..20ms") chooses virtual time. `limit`: keep about so many of the
+        last rows (of events, and of each vCPU). `spill`: put on disk, in the lab's folder, what gets long.
         """
         if level not in LEVELS:
             raise AxError(f"{level!r} is no level of recording{nearest(level, list(LEVELS))} ({', '.join(LEVELS)})")
-        if level in EXECUTED and self._hypervisor is None:
+        if level in RECORDED and self._events is None:
             raise AxError("this trace was loaded from a file or belongs to no lab: there is nobody to record")
-        if vm is not None:
-            self._record([self._hypervisor.vms.find(vm) if isinstance(vm, int | str) else vm], level)
-            return
-        self.recorder.level = level if level in EVENT_LEVELS else EVENT_LEVELS[-1]
-        self.level = level
+        one = self._hypervisor.vms.find(vm) if isinstance(vm, int | str) else vm
+        self._scope = scope_of(addresses, window, self._extent(one))
+        self._bound(limit, spill)
+        if one is not None:
+            self._record([one], level)
+            self._silence(one.id, level == "off")
+        else:
+            self.recorder.silent.clear()
+            self.recorder.level = level if level in EVENT_LEVELS else EVENT_LEVELS[-1]
+            self.recorder.scope = replace(self._scope, addresses=())
+            self.level = level
+            if self._events is not None:
+                self._record(self._hypervisor.vms, level)
         if self._events is not None:
             self._events.remove(self)
-            if level in EXECUTED:
+            if self.level in RECORDED or any(known.goes_on for known in self.recorder.executed.recordings):
                 self._events.add(self)
-            self._record(self._hypervisor.vms, level)
+
+    def _extent(self, vm: Any) -> Callable[[str], range | None]:
+        """Where a function is: of a VM, or of the first that knows the name."""
+        vms = [vm] if vm is not None else list(self._hypervisor.vms) if self._hypervisor is not None else []
+
+        def extent(name: str) -> range | None:
+            return next((found for one in vms if (found := one.symbols.extent(name)) is not None), None)
+
+        return extent
+
+    def _bound(self, limit: int | None, spill: bool) -> None:
+        """How much is kept, and where."""
+        if limit is not None and limit < 1:
+            raise AxError(f"limit = {limit} is wrong: at least one row is kept, or all (None)")
+        if spill and limit is not None:
+            raise AxError("limit and spill exclude each other: one forgets what is old, the other puts it on disk")
+        if spill and self._hypervisor is None:
+            raise AxError("this trace was loaded from a file or belongs to no lab, which would have a folder for it")
+        self.recorder.executed.bounds = Bounds(limit, Spill(str(self._hypervisor.folder / "trace")) if spill else None)
+
+    def _silence(self, vm: int, silent: bool) -> None:
+        """Keep the events of a VM from now on, or do not."""
+        self.recorder.flush()
+        if silent:
+            self.recorder.silent.add(vm)
+        else:
+            self.recorder.silent.discard(vm)
 
     def _record(self, vms: Iterable[Any], level: str) -> None:
-        """Record the vCPUs of these VMs, or end it; one that is recorded already goes on."""
+        """Record the vCPUs of these VMs, or end it; one that is recorded already, and in the same scope, goes on."""
+        executed = self.recorder.executed
         for vm in vms:
             for vcpu in vm.vcpus:
-                recording = self.recorder.executed.find(vcpu.cpu.trace)
-                if level in EXECUTED:
-                    if recording is None:
-                        recording = self.recorder.executed.begin(vm.id, vcpu.id, vcpu.cpu.ns_per_instruction)
-                        vcpu.cpu.record(recording.trace)
-                    recording.level = level
-                elif recording is not None:
-                    recording.goes_on = False
+                known = executed.find(vcpu.cpu.trace)
+                if level in RECORDED:
+                    if known is None or known.scope != self._scope:
+                        known = executed.begin(vm.id, vcpu.id, vcpu.cpu.ns_per_instruction, self._scope)
+                        _attach(vcpu.cpu, known)
+                    known.level = level
+                elif known is not None:
+                    known.goes_on = False
                     vcpu.cpu.record(None)
+                accesses = executed.find_accesses(vcpu.cpu.accesses)
+                if level == MEMORY and (accesses is None or accesses.scope != self._scope):
+                    _attach(vcpu.cpu, executed.begin_accesses(vm.id, vcpu.id, self._scope))
+                elif level != MEMORY and accesses is not None:
+                    accesses.goes_on = False
+                    vcpu.cpu.record_accesses(None)
 
     def __call__(self, event: Event) -> None:
-        """As an observer: a VM that is new is recorded from its first instruction on."""
+        """As an observer: a VM that is new is recorded from its first instruction on; what is long becomes a part."""
         if isinstance(event, VmState) and event.new == "Loaded":
             self._record([self._hypervisor.vms.find(event.vm)], self.level)
+        executed = self.recorder.executed
+        executed.settle()
+        if event.time >= self._scope.end:
+            self._end_recordings()
+        elif executed.bounds.spill is not None and executed.bounds.spill.problem:
+            self._stop(event.time, executed.bounds.spill.problem)
+
+    def _end_recordings(self) -> None:
+        """The window is over: machines need not record any more."""
+        assert self._events is not None
+        self._record(self._hypervisor.vms, EVENT_LEVELS[-1])
+        self._events.remove(self)
+
+    def _stop(self, time: int, why: str) -> None:
+        """Nothing more is recorded, because there is no place for it; what was is kept."""
+        assert self._events is not None
+        self._end_recordings()
+        self.recorder.level = EVENT_LEVELS[0]
+        self.level = EVENT_LEVELS[0]
+        self.problem = f"the trace ends at {format_duration(time)}: {why}; what was recorded until then is kept"
+        self._events.emit(Log(time, "warn", self.problem))
 
     def __len__(self) -> int:
         """How many events are kept."""
         return len(self.recorder)
 
     def __repr__(self) -> str:
-        return f"<Trace of {len(self)} events>"
+        return f"<Trace of {len(self)} events{'; ' + self.problem if self.problem else ''}>"
 
     def frame(self, kind: str = "exits", vm: int | None = None) -> pandas.DataFrame:
         """All rows of a kind (of one VM) as a typed DataFrame, oldest first. Raises `AxError`.

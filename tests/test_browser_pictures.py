@@ -132,3 +132,14 @@ def test_the_views_read_on_dark(page: Any) -> None:
     keep(view(page, "VM[2]"), "cpu-dark")
     keep(page.locator(".axlab-timeline"), "timeline-dark")
     assert page.mistakes == []
+
+
+def test_a_saved_notebook_shows_its_pictures_without_a_kernel(page: Any) -> None:
+    stills = page.locator(".axlab-still")
+    assert not any(still.is_visible() for still in stills.all()), "while it lives, the view alone is shown"
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()")
+    page.reload()
+    stills.first.wait_for(timeout=60_000)
+    assert page.locator(".axlab-view").count() == 0
+    assert stills.locator("img").first.get_attribute("alt").startswith("State machine of VM[0] demo")

@@ -148,6 +148,17 @@ def test_a_saved_notebook_has_the_picture_where_no_kernel_runs(lab: Lab) -> None
     assert bundle["text/plain"].startswith("VM[0] guest0 is Loaded")
 
 
+def test_a_shown_view_leaves_a_picture_that_needs_no_kernel(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs: list[dict[str, Any]] = []
+    monkeypatch.setattr("IPython.display.display", lambda bundle, **_: outputs.append(bundle))
+    live(StateMachine(lab, 0))._ipython_display_()
+    still, view = outputs
+    assert still["text/html"] == f'<div class="axlab-still">{StateMachine(lab, 0).picture().html()}</div>'
+    assert (
+        "application/vnd.jupyter.widget-view+json" in view and "application/vnd.jupyter.widget-view+json" not in still
+    )
+
+
 def test_no_warning_is_given_for_a_view_that_works(lab: Lab) -> None:
     live(StateMachine(lab, 0))
     with warnings.catch_warnings():

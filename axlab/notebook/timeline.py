@@ -53,8 +53,7 @@ class Timeline(Scene):
     def tracks(self) -> Tracks:
         """The lanes, made anew when something was recorded since."""
         recorder, hypervisor = self.lab.trace.recorder, self.lab.hypervisor
-        tables = [recorder.table(kind) for kind in ("vcpu_states", "exits", "interrupts")]
-        version = (hypervisor.now, recorder.dropped, *map(len, tables))
+        version = (hypervisor.now, recorder.dropped, len(recorder), recorder.fingerprint())
         if self.known.get("version") != version:
             pcpus = len(hypervisor.physical_cpus.cpus)
             self.known = {"version": version, "tracks": tracks_of(recorder, pcpus, hypervisor.now)}
@@ -161,7 +160,7 @@ def draw(data: dict[str, Any]) -> Picture:
         *_legend(data, TOP + LANE * len(lanes) + GAP + 14),
     ]
     if not any(one["kind"] == "vcpu" for one in lanes):
-        parts.append(d.words(GUTTER + 12, TOP + 18, "Nothing was recorded: no vCPU has run.", italic=True))
+        parts.append(d.words(GUTTER + 12, TOP + 12, "Nothing was recorded: no vCPU has run.", italic=True))
     return Picture(d.document(WIDTH, height, title, parts), alt(data), text(title, data))
 
 

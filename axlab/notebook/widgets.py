@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parent
 class LiveView(anywidget.AnyWidget):
     """A scene, live. `refresh` brings it up to date, `close` ends it.
 
-    Where no kernel runs, in a saved notebook, the picture of the moment when it was shown stands in its place.
+    Where no kernel runs, in a saved notebook, the picture of the moment when it was shown is there.
     """
 
     _css = FOLDER / "view.css"
@@ -72,6 +72,21 @@ class LiveView(anywidget.AnyWidget):
         if hasattr(self, "live"):
             self.live.close()
         super().close()
+
+    def _ipython_display_(self) -> None:
+        """Show the picture and, in its place where a kernel runs, the live view.
+
+        JupyterLab says "model not found" for a view whose kernel is gone, whatever else the output holds; so the
+        picture is an output of its own, which `view.css` hides while the view behind it lives.
+        """
+        from IPython.display import display
+
+        still = self.picture._repr_mimebundle_()
+        still["text/html"] = f'<div class="axlab-still">{still["text/html"]}</div>'
+        display(still, raw=True)  # type: ignore[no-untyped-call]
+        bundle, metadata = self._repr_mimebundle_()
+        nothing = {"text/plain": "(live view)", "text/html": ""}
+        display(bundle | nothing, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
 
     def _repr_mimebundle_(self, **more: Any) -> Any:
         found = super()._repr_mimebundle_(**more)

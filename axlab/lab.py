@@ -175,7 +175,9 @@ class Lab:
     @property
     def shell(self) -> Shell:
         """The lab's shell; `lab.shell("vm list")` runs a line and returns its result."""
+        from axlab import trace_commands
         from axlab.scale.commands_sweep import register as register_sweeps
+        from axlab.shell.declaration import declared
         from axlab.shell.shell import Shell
         from axlab.time.commands import register
 
@@ -183,6 +185,7 @@ class Lab:
             self._shell = Shell(self)
             register(self._shell.tree)
             register_sweeps(self._shell.tree)
+            self._shell.tree.add_all(declared(vars(trace_commands)))
         return self._shell
 
     def run(self, for_: str | None = None) -> str:

@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "vmm": BASE | {"machine", "guests"},
     "shell": BASE | {"machine", "vmm", "guests"},
     "trace": {"events", "errors", "units", "languages", "machine/instruction_trace", "machine/access_trace"},
+    "trace_commands": BASE | {"trace", "shell"},
     "time": BASE | {"machine", "vmm", "trace", "shell"},
     "doctor": {"__init__"},
     "private_folder": set(),

@@ -126,7 +126,7 @@ def test_an_unknown_extension_names_the_known_ones(trace: Trace, tmp_path: Path)
         trace.save(tmp_path / "run.parket")
     assert str(error.value) == (
         "run.parket: a trace is not written as .parket; did you mean .parquet? "
-        "(known: .csv, .json, .jsonl, .parquet, .arrow; none: own columns)"
+        "(known: .csv, .json, .jsonl, .parquet, .arrow, .chrome.json, .perfetto.json, .vcd; none: own columns)"
     )
 
 

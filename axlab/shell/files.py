@@ -92,6 +92,10 @@ class LabFolder:
         """Where a file or folder of the lab is, or would be, on the host. Raises AxError for one that is outside."""
         return Path(self.root, *self._real(name, self.parts(name)))
 
+    def inside(self, name: str) -> Path:
+        """The path on the host of a name in the folder, all links resolved. Raises AxError where it leads outside."""
+        return Path(self.root, *self._real(name, self.parts(name)))
+
     @contextmanager
     def _folder(self, parts: tuple[str, ...]) -> Iterator[int | str]:
         """A folder of resolved parts, as a descriptor that no link can divert (or its path, on Windows)."""

@@ -206,7 +206,7 @@ FORM_OF_TYPE = {
 }
 
 
-KIND_OF = {event_type: kind for kind, event_type in KINDS.items()}
+KIND_OF = {event_type: kind for kind, event_type in ROWS.items()}
 
 
 def kind_of(event_type: type[events.Event]) -> str:

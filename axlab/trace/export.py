@@ -17,19 +17,32 @@ from typing import Any
 from axlab.errors import AxError, nearest
 from axlab.trace.columns import columns_of
 from axlab.trace.export_arrow import write_arrow, write_parquet
+from axlab.trace.export_chrome import write_chrome
+from axlab.trace.export_vcd import write_vcd
 from axlab.trace.own_format import write_own
 from axlab.trace.recorder import Recorder
+from axlab.trace.story import Story
 
 Writer = Callable[[Recorder, Path, "str | None"], None]
 
 
+def form_of(path: Path) -> str:
+    """The ending of a file's name that chooses its form: a key of `WRITERS` or `DRAWN`. Raises `AxError`."""
+    name = path.name.lower()
+    for ending in sorted((*WRITERS, *DRAWN), key=len, reverse=True):
+        if ending and name.endswith(ending):
+            return ending
+    suffix = path.suffix.lower()
+    if not suffix:
+        return ""
+    near = nearest(suffix, [*WRITERS, *DRAWN])
+    known = f"(known: {NAMES_OF_FORMS}; none: own columns)"
+    raise AxError(f"{path.name}: a trace is not written as {path.suffix}{near} {known}")
+
+
 def check(path: Path) -> None:
     """Raise `AxError` where `save` could not write: to ask before a long run, not after it."""
-    suffix = path.suffix.lower()
-    if suffix not in WRITERS:
-        known = ", ".join(known for known in WRITERS if known)
-        near = nearest(suffix, list(WRITERS))
-        raise AxError(f"{path.name}: a trace is not written as {path.suffix}{near} (known: {known}; none: own columns)")
+    suffix = form_of(path)
     if suffix in NEED_PYARROW and find_spec("pyarrow") is None:
         raise AxError(f"{path.name}: writing {suffix} needs pyarrow: python -m pip install 'axlab[parquet]'")
     folder = path.absolute().parent
@@ -43,19 +56,26 @@ def check(path: Path) -> None:
         raise AxError(f"the trace cannot be written to {path}: {why}; choose another place")
 
 
-def save(recorder: Recorder, path: Path, kind: str | None = None) -> None:
+def save(recorder: Recorder, path: Path, kind: str | None = None, story: Story | None = None) -> None:
     """Write a trace, or one kind of it. A file that was there is replaced only when all is written.
+
+    `story` is what the forms of `DRAWN` show, which have no kinds.
 
     Raises `AxError` for an extension that is not known, a kind that is not there, a library that is
     missing, and a place that cannot be written.
     """
     check(path)
-    write = WRITERS[path.suffix.lower()]
+    form = form_of(path)
+    if form in DRAWN and kind is not None:
+        raise AxError(f"{path.name}: {form} shows a whole trace, not one kind of rows")
     if kind is not None:
         recorder.table(kind)  # refused here, before there is a file
     beside = path.with_name(f"{path.name}.part") if not path.exists() or path.is_file() else path
     try:
-        write(recorder, beside, kind)
+        if form in DRAWN:
+            DRAWN[form](story or Story(), beside)
+        else:
+            WRITERS[form](recorder, beside, kind)
         if beside != path:
             os.replace(beside, path)
     except OSError as error:
@@ -139,4 +159,10 @@ WRITERS: dict[str, Writer] = {
     ".arrow": write_arrow,
     "": write_own,
 }
+DRAWN: dict[str, Callable[[Story, Path], None]] = {
+    ".chrome.json": write_chrome,
+    ".perfetto.json": write_chrome,
+    ".vcd": write_vcd,
+}
 NEED_PYARROW = {".parquet", ".arrow"}
+NAMES_OF_FORMS = ", ".join([*(ending for ending in WRITERS if ending), *DRAWN])

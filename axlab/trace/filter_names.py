@@ -72,7 +72,7 @@ SHORTER = (
          words=("raised", "injected", "taken", "ended")),
     Name("intid", "intid", ("interrupts",), "number", DESCRIBED["intid"].meaning),
     Name("mmio", "address", ("mmio",), "number", "guest physical address of an access to a device", alone=True),
-    Name("write", "is_write", ("mmio", "access"), "flag", "the access is a store"),
+    Name("write", "is_write", ("mmio", "accesses", "access"), "flag", "the access is a store"),
     Name("state", "new", ("vm_states",), "word", "state of a VM, when it changes", words=VM_STATES),
     Name("vcpu_state", "new", ("vcpu_states",), "word", "scheduling state of a vCPU, when it changes",
          words=VCPU_STATES),

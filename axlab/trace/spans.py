@@ -42,12 +42,12 @@ def spans_of(changes: Iterable[VcpuState], until: int, since: int = 0) -> list[S
     found: list[Span] = []
     for change in changes:
         vcpu = (change.vm, change.vcpu)
-        last = open_.get(vcpu) or Span(*vcpu, -1, change.old, since, since, "")
+        last = open_.get(vcpu) or Span(*vcpu, -1, str(change.old), since, since, "")
         # Physical CPUs run side by side: one can wake a vCPU a little before the time at which it went to sleep.
         now = max(change.time, last.begin)
         found.append(replace(last, end=now))
         pcpu = change.pcpu if change.new == "Running" else -1
-        open_[vcpu] = Span(*vcpu, pcpu, change.new, now, now, change.reason)
+        open_[vcpu] = Span(*vcpu, pcpu, str(change.new), now, now, str(change.reason))
     found += [replace(last, end=max(until, last.begin)) for last in open_.values()]
     kept = [span for span in found if span.length and span.state not in NOT_THERE]
     return sorted(kept, key=lambda span: (span.begin, span.vm, span.vcpu))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from axlab.errors import AxError, nearest
-from axlab.events import Event, Interrupt, Log, Observers, VcpuState, VmState
+from axlab.events import Event, Exit, Interrupt, Log, Observers, VcpuState, VmState
 from axlab.trace.columns import Column, Covered, Hot
 from axlab.trace.deliveries import Delivery, Latency, deliveries, latencies
 from axlab.trace.executed import EVERYTHING, MEMORY, Accesses, Recording
@@ -16,9 +16,10 @@ from axlab.trace.executed import LEVELS as RECORDED
 from axlab.trace.recorder import LEVELS as EVENT_LEVELS
 from axlab.trace.recorder import Recorder
 from axlab.trace.scheduling import Turns, fairness, turns
-from axlab.trace.scope import scope_of
+from axlab.trace.scope import FOREVER, moment, scope_of
 from axlab.trace.spans import Span, spans_of
 from axlab.trace.spill import Bounds, Spill
+from axlab.trace.story import Story
 from axlab.units import format_duration
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Trace:
         self.level = level
         self.problem = ""  # why it ended early
         self._scope = EVERYTHING
+        self._bounds = (0, FOREVER)  # the part of another trace that this one is
         self._hypervisor: Any = None
         self._events: Observers | None = None
 
@@ -203,6 +205,33 @@ class Trace:
 
         return frame_of(self.recorder.table(kind), vm)
 
+    def select(self, vm: Any = None, *, since: Any = None, until: Any = None, where: str = "") -> Trace:
+        """A part of this trace as a trace of its own: it has frames, views and files. Raises `AxError`.
+
+        `vm` (a VM, its id or name), `since` and `until` (moments of virtual time: "10ms", or ns), `where` a filter.
+
+        >>> lab.trace.select(0, since="1ms", where="exit == mmio and write").frame("exits")
+        """
+        from axlab.trace.filter import Filter
+        from axlab.trace.filter_names import Scope as Names
+        from axlab.trace.selection import Selection
+
+        one = self._hypervisor.vms.find(vm) if isinstance(vm, str) else vm
+        vms = [] if self._hypervisor is None else list(self._hypervisor.vms)
+        named = [known for known in vms if getattr(one, "id", one) in (None, known.id)]
+        names = Names(symbols=tuple(known.symbols for known in named), vms={known.name: known.id for known in vms})
+        selection = Selection(
+            getattr(one, "id", one),
+            0 if since is None else moment(since),
+            FOREVER if until is None else moment(until),
+            Filter(where, names) if where else None,
+        )
+        found = Trace()
+        found.recorder = selection.recorder(self.recorder.whole())
+        found._hypervisor = self._hypervisor
+        found._bounds = selection.since, selection.until
+        return found
+
     def exits(self, vm: int | None = None) -> pandas.DataFrame:
         """Every exit from a guest: when, where and in which function, why, what it cost, how long the guest was away.
 
@@ -210,7 +239,7 @@ class Trace:
         """
         from axlab.trace.exit_frame import exit_frame
 
-        frame = exit_frame(self.recorder.table("exits"), self.spans(), self._symbol_name)
+        frame = exit_frame(self.recorder.table("exits"), self.spans(), self.symbol)
         return frame if vm is None else frame[frame["vm"] == vm].reset_index(drop=True)
 
     def spans(self, vm: int | None = None) -> list[Span]:
@@ -305,19 +334,21 @@ class Trace:
         known = self._vm(vm)
         return known.symbols.at if known is not None else lambda address: None
 
-    def _symbol_name(self, vm: int, address: int) -> str:
+    def symbol(self, vm: int, address: int) -> str:
+        """What is at an address of a VM: `main+0x10`; nothing where no symbol is known."""
         known = self._vm(vm)
         return known.symbols.name(address) if known is not None else ""
 
     def _now(self) -> int:
         """The end of what is recorded: the lab's time; of a trace that belongs to none, that of its last event."""
         if self._hypervisor is not None:
-            return int(self._hypervisor.now)
+            return min(int(self._hypervisor.now), self._bounds[1])
         return max((row[0] for _, _, row in self.recorder.rows()), default=0)
 
     def _since(self) -> int:
         """The beginning of what is recorded: 0, or where events were dropped, the time of the first that is left."""
-        return min((row[0] for _, _, row in self.recorder.rows()), default=0) if self.recorder.dropped else 0
+        first = min((row[0] for _, _, row in self.recorder.rows()), default=0) if self.recorder.dropped else 0
+        return max(first, self._bounds[0])
 
     def summary(self, vm: int | None = None) -> ExitSummary:
         """Exits by reason: how many, and how long the hypervisor took. Needs no pandas."""
@@ -332,11 +363,21 @@ class Trace:
     def save(self, path: str | Path, kind: str | None = None) -> None:
         """Write the trace, or one kind of it, in the form that the extension names. Raises `AxError`.
 
-        `.csv`, `.jsonl`, `.json`, `.parquet`, `.arrow`; none: AxLab's own columns, which `load` reads.
+        `.csv`, `.jsonl`, `.json`, `.parquet`, `.arrow`: rows; `.perfetto.json` (or `.chrome.json`): for Perfetto and
+        chrome://tracing; `.vcd`: for GTKWave. None: AxLab's own columns, which `load` reads.
         """
-        from axlab.trace.export import save
+        from axlab.trace.export import DRAWN, form_of, save
 
-        save(self.recorder, Path(path), kind)
+        save(self.recorder, Path(path), kind, self.story() if form_of(Path(path)) in DRAWN else None)
+
+    def story(self) -> Story:
+        """What `.perfetto.json` and `.vcd` files show: spans, interrupts, exits, the states of VMs."""
+        exits, states = (self.recorder.table(kind).rows() for kind in ("exits", "vm_states"))
+        found = [Exit(*row) for row in exits]
+        changes = [VmState(*row) for row in states]
+        ids = {exit.vm for exit in found} | {change.vm for change in changes}
+        names = {vm: known.name for vm in ids if (known := self._vm(vm)) is not None}
+        return Story(self.spans(), self.deliveries(), found, changes, names, self._now())
 
     def clear(self) -> None:
         """Forget all rows; the fingerprint and the recording go on."""

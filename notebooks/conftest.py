@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from axlab.course.build import ENVIRONMENT
+from axlab.shell.results import MIME
 
 os.environ |= ENVIRONMENT
 
@@ -31,8 +32,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A cell that was never run has no output to compare, and would pass whatever it does: it fails."""
+    """A cell that was never run has no output to compare, and would pass whatever it does: it fails.
+
+    Compared is what a reader sees; results as JSON are not saved.
+    """
     for item in items:
         cell = getattr(item, "cell", None)
+        if cell is not None and MIME not in item.parent.skip_compare:  # type: ignore[union-attr]
+            item.parent.skip_compare += (MIME,)  # type: ignore[union-attr]
         if cell is not None and cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None:
             item.runtest = lambda item=item: item.raise_cell_error("this cell was saved without having been run")  # type: ignore[method-assign]

@@ -13,6 +13,7 @@ from typing import Any
 
 from axlab.course.sources import Cell, read_cells, translated
 from axlab.errors import AxError
+from axlab.shell.results import MIME
 
 FOLDER = Path(__file__).parent.parent.parent / "notebooks"
 SOURCES = FOLDER / "source"
@@ -68,12 +69,17 @@ def notebook(stem: str, cells: list[Cell], language: str) -> Any:
 
 
 def executed(book: Any) -> Any:
-    """The notebook after a kernel has run it, in the folder of notebooks. What differs from run to run is left out."""
+    """The notebook after a kernel has run it, in the folder of notebooks.
+
+    What differs from run to run is left out, and results as JSON: nobody reads them in a notebook, and they are long.
+    """
     from nbclient import NotebookClient
 
     NotebookClient(book, timeout=CELL_SECONDS, resources={"metadata": {"path": str(FOLDER)}}).execute()
     for cell in book.cells:
         cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(MIME, None)
     book.metadata["language_info"] = {"name": "python"}
     return book
 

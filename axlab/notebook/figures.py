@@ -39,10 +39,10 @@ def show(lab: Any, name: str, words: list[str], memory: dict[str, Any] | None = 
 def live(scene: Any) -> Any:
     """The live view of a scene: `live(StateMachine(lab, 0))`. Raises AxError where anywidget is missing."""
     try:
-        from axlab.notebook.widgets import VIEWS
+        from axlab.notebook.dashboard_view import view_of
     except ImportError as error:
         raise AxError(f"a live view needs anywidget: python -m pip install anywidget ({error})") from None
-    return VIEWS[scene.view](scene)
+    return view_of(scene)
 
 
 def _vm(lab: Any, words: list[str], name: str) -> Any:
@@ -124,6 +124,12 @@ def _console(lab: Any, words: list[str]) -> Any:
     return Console(lab, _vm(lab, words, "console").id)
 
 
+def _dashboard(lab: Any, words: list[str]) -> Any:
+    from axlab.notebook.dashboard import Dashboard
+
+    return Dashboard(lab, _vm(lab, words, "dashboard").id if words else None)
+
+
 def _exits(lab: Any, words: list[str]) -> Any:
     from axlab.notebook.exit_chart import exit_chart
 
@@ -144,5 +150,6 @@ FIGURES = {
     "irqs": Figure("irqs VM [--live]", "draw the interrupts of a VM, and its list registers", _irqs),
     "profile": Figure("profile [VM] [--live]", "draw where exits come from; live: compare with now", _profile),
     "console": Figure("console VM [--live]", "show what a VM printed; live: type into it", _console),
+    "dashboard": Figure("dashboard [VM] [--live]", "all of these on one page", _dashboard),
     "exits": Figure("exits [VM]", "draw the exits by reason", _exits),
 }

@@ -1,0 +1,71 @@
+"""The dashboard in a real browser: served by voila, in a notebook that is not trusted, and as exported HTML."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_lab import ROOT, Server, keep, notebook, opened
+
+pytestmark = pytest.mark.slow
+
+LIVE = ("%load_ext axlab\n%vm create demo\n%vm create demo", "%axlab dashboard --live")
+STILL = ("%load_ext axlab\n%vm create demo\n%vm start 0", "%axlab dashboard 0")
+TITLES = ["Life cycle", "Console", "Timeline", "vCPU", "Interrupts", "Memory", "Exits"]
+PICTURES = "() => [...document.querySelectorAll('img[alt]')].filter(i => i.naturalWidth > 300).map(i => i.alt)"
+
+
+@pytest.fixture(scope="module")
+def executed(server: Server) -> Path:
+    """A notebook with a still dashboard that was run somewhere else, and is not trusted here."""
+    path = server.folder / "still.ipynb"
+    path.write_text(notebook(*STILL), encoding="utf-8")
+    command = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace", str(path)]
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+    return path
+
+
+def test_voila_serves_it_live(server: Server, browser: Any) -> None:
+    (server.folder / "live.ipynb").write_text(notebook(*LIVE), encoding="utf-8")
+    page = browser.new_context(viewport={"width": 1200, "height": 1000}).new_page()
+    page.goto(f"{server.address}/voila/render/live.ipynb", wait_until="domcontentloaded")
+    machine = page.locator(".axlab-view", has=page.locator("svg[aria-label^='VM[0] demo: life cycle']"))
+    machine.wait_for(timeout=60_000)
+    assert [title.inner_text() for title in page.locator(".axlab-dashboard h3").all()] == TITLES
+    machine.get_by_role("button", name="Start").click()
+    page.locator(".widget-toggle-button", has_text="Run").click()
+    console = page.get_by_role("log", name="Console of VM[0] demo")
+    console.get_by_text("Hello from a guest at EL1").wait_for()
+    page.locator("text=Running → Stopping").first.wait_for()
+    keep(page, "dashboard-voila")
+    page.get_by_label("VM", exact=True).select_option("VM[1] demo-2")
+    page.get_by_role("log", name="Console of VM[1] demo-2 (Loaded)").wait_for()
+    page.context.close()
+
+
+def test_a_notebook_that_is_not_trusted_shows_it(server: Server, browser: Any, executed: Path) -> None:
+    page = opened(browser, server, executed.name, executed.read_text(encoding="utf-8"), 5000)
+    assert page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.content.widgets.every(cell => !cell.model.trusted)"
+    )
+    page.wait_for_timeout(500)
+    assert len(page.evaluate(PICTURES)) == len(TITLES) - 1  # the console is text
+    console = page.locator("pre", has_text="Hello from a guest at EL1").last
+    console.scroll_into_view_if_needed()
+    assert console.evaluate("pre => getComputedStyle(pre).backgroundColor") == "rgb(27, 30, 35)"
+    keep(page, "dashboard-untrusted")
+    page.context.close()
+
+
+def test_exported_html_shows_it(browser: Any, executed: Path) -> None:
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", str(executed)]
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+    page = browser.new_context(viewport={"width": 1100, "height": 1000}).new_page()
+    page.goto(executed.with_suffix(".html").as_uri(), wait_until="domcontentloaded")
+    assert len(page.evaluate(PICTURES)) == len(TITLES) - 1
+    assert page.locator("pre", has_text="Three ticks are enough").last.is_visible()
+    keep(page, "dashboard-html")
+    page.context.close()

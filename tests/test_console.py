@@ -15,6 +15,7 @@ from axlab.errors import AxError
 from axlab.lab import Lab
 from axlab.notebook.console import Console
 from axlab.notebook.figures import show
+from axlab.notebook.live import Live
 from axlab.notebook.live_machine import LiveMachine, machine_of
 from axlab.notebook.widgets import ConsoleView
 from axlab.shell.pace import LAG, Pace
@@ -28,6 +29,7 @@ class Browser(ConsoleView):
     def __init__(self, scene: Console) -> None:
         self.sent: list[dict[str, Any]] = []
         super().__init__(scene)
+        self.live.close()  # it is refreshed when the test says so
 
     def send(self, content: Any, buffers: Any = None) -> None:
         self.sent.append(content)
@@ -240,6 +242,7 @@ def test_a_console_is_drawn_at_most_ten_times_a_second() -> None:
     lab = lab_with("    ldr x1, =0x09000000\n    mov w2, #'x'\n1:  str w2, [x1]\n    b 1b")
     lab.shell("vm start 0 --detach")
     view = Browser(Console(lab, 0))
+    view.live = Live(lab, view.refresh)
     view._receive(view, {"hello": True}, None)
     began = time.monotonic()
     lab.run("20ms")

@@ -17,6 +17,7 @@ from axlab.shell import (
     commands_stops,
     commands_symbols,
     commands_translate,
+    commands_why,
 )
 from axlab.shell.declaration import declared
 from axlab.shell.tree import CommandTree
@@ -36,6 +37,7 @@ MODULES = (
     commands_stops,
     commands_symbols,
     commands_translate,
+    commands_why,
 )
 
 

@@ -32,6 +32,10 @@ class Timeline:
             heapq.heapify(kept)
             self.heap = kept
 
+    def due(self, serial: int) -> int | None:
+        """When the event of a handle is due; None where there is none."""
+        return next((time for time, _, known, _ in self.heap if known == serial), None)
+
     def next_time(self) -> int | None:
         """When the next event is due."""
         return self.heap[0][0] if self.heap else None

@@ -14,6 +14,7 @@ from axlab.errors import AxError, nearest
 from axlab.events import Observers
 from axlab.machine.board import Board
 from axlab.machine.memory_map import RAM_MAX
+from axlab.time.history import History
 from axlab.time.snapshots import Snapshots
 from axlab.trace import Trace
 from axlab.trace.filter import Filter
@@ -36,6 +37,7 @@ RAM_GRANULE = 1 << 20
 SHORTEST_TICK = TIME_UNITS["us"]
 SETTINGS = {
     "cpus", "ram", "gic_version", "ns_per_instruction", "scheduler", "seed", "boot_delay", "tick", "code_cache",
+    "history",
 }  # fmt: skip
 
 
@@ -53,7 +55,8 @@ class Lab:
     >>> lab.create("demo")
     >>> lab.shell("vm start 0")
 
-    `snapshots` keeps the lab's state under names (`axlab.time.snapshots`).
+    `snapshots` keeps the lab's state under names (`axlab.time.snapshots`). With `history`, `lab.history` goes back to
+    any moment (`axlab.time.history`); it costs a few hundredths of the time and at most 256 MB.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Lab:
         tick: str = "10ms",
         folder: str | Path | None = None,
         code_cache: bool = True,
+        history: bool = True,
     ) -> None:
         self.folder = self._private_folder() if folder is None else Path(folder).resolve()
         self.events = Observers()
@@ -95,6 +99,7 @@ class Lab:
         self.snapshots = Snapshots(self)
         self.progress: Callable[[Hypervisor], Progress] | None = None  # set by who shows how long runs go
         self.watchers: list[Watcher] = []  # live views, which look at the machine between slices
+        self.history = self._history(_switch("history", history))
 
     @classmethod
     def open(cls, folder: str | Path) -> Lab:
@@ -116,19 +121,22 @@ class Lab:
             raise AxError(error.message, source=str(path)) from None
 
     @classmethod
-    def restore(cls, path: str | Path, folder: str | Path | None = None, *, code_cache: bool = True) -> Lab:
+    def restore(cls, path: str | Path, folder: str | Path | None = None, **settings: Any) -> Lab:
         """A lab as a snapshot on disk has kept it, in a folder of its own. Raises `AxError`.
+
+        `settings`: code_cache and history; the others are those of the snapshot.
 
         >>> lab = Lab.restore("booted.axsnap")
         """
-        lab = cls(folder=folder, code_cache=code_cache)
+        lab = cls(folder=folder, **settings)
         lab.snapshots.load(path)
         return lab
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy shows no progress, is not watched (who does that belongs to one terminal or notebook), and keeps no
         snapshots."""
-        return self.__dict__ | {"progress": None, "watchers": [], "snapshots": None}
+        kept = self.history is not None
+        return self.__dict__ | {"progress": None, "watchers": [], "snapshots": None, "history": kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -136,6 +144,11 @@ class Lab:
             self._shell.live = False  # nobody advances the copy
         self.snapshots = Snapshots(self)
         self.trace.follow(self.hypervisor, self.events)
+        self.history = self._history(state["history"])
+
+    def _history(self, wanted: bool) -> History | None:
+        self.hypervisor.history = history = History(self) if wanted else None
+        return history
 
     def _private_folder(self) -> Path:
         path = tempfile.mkdtemp(prefix="axlab-")

@@ -270,7 +270,7 @@ def made_lab(configs: list[VmConfig]) -> Lab:
     """
     versions = {config.axlab.gic_version for config in configs}
     cpus = min(MAX_CPUS, max(4, sum(config.base.cpu_num for config in configs)))
-    return Lab(cpus=cpus, gic_version=versions.pop() if len(versions) == 1 else 3)
+    return Lab(cpus=cpus, gic_version=versions.pop() if len(versions) == 1 else 3, history=False)
 
 
 def say_without_cache(lab: Lab) -> None:
@@ -288,7 +288,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.save_snapshot:
         check_place(Path(arguments.save_snapshot))
     configs = read_configs(arguments.targets)
-    lab = Lab.restore(arguments.from_snapshot) if arguments.from_snapshot else made_lab(configs)
+    lab = Lab.restore(arguments.from_snapshot, history=False) if arguments.from_snapshot else made_lab(configs)
     say_without_cache(lab)
     level = arguments.trace_level or ("events" if arguments.trace or arguments.fingerprint else "off")
     lab.trace.record(level)

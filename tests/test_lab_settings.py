@@ -20,6 +20,7 @@ WRONG: dict[str, list[Any]] = {
     "seed": [-1, "7", 1.5, 1 << 63],
     "boot_delay": ["yes", 1],
     "code_cache": ["off", 1, 0],
+    "history": ["on", 1, 0],
     "tick": [5, "0ms", "5", "1h", "", True, "1ns"],
 }
 RIGHT: dict[str, list[Any]] = {
@@ -31,6 +32,7 @@ RIGHT: dict[str, list[Any]] = {
     "seed": [0, 7],
     "boot_delay": [True, False],
     "code_cache": [True, False],
+    "history": [True, False],
     "tick": ["1us", "10ms", "1s"],
 }
 

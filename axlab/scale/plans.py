@@ -38,7 +38,8 @@ def new_lab(snapshot: str, parameters: Parameters, defaults: Parameters) -> Lab:
     """The lab of a snapshot, or a new one with those parameters that are its settings. Raises `AxError`."""
     if snapshot:
         raise AxError(f"{snapshot}: snapshots cannot be read yet")
-    return Lab(**defaults | {name: value for name, value in parameters.items() if name in LAB_SETTINGS})
+    given = {name: value for name, value in parameters.items() if name in LAB_SETTINGS}
+    return Lab(**{"history": False} | defaults | given)
 
 
 def check_settings(snapshot: str, parameters: Parameters) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from axlab.events import Observers
 from axlab.machine.cpu import Cpu
 from axlab.machine.memory import Memory
+from axlab.vmm.hypervisor import Hypervisor
 from axlab.vmm.stops import Stops
 
 PLAIN = (int, float, str, bytes, bool, type(None), enum.Enum, PurePath, range, FunctionType, type)
@@ -25,10 +26,12 @@ MAPPINGS = (dict, Counter, OrderedDict, defaultdict)
 SEQUENCES = (list, deque)
 BUFFERS = (bytearray, array)
 
-# Fields that are saved elsewhere, or set anew: pages by `Memory.version`, what a CPU stops at by `Stops.apply`.
+# Fields that are saved elsewhere (pages by `Memory.version`), set anew (what a CPU stops at, by `Stops.apply`), or
+# belong to who looks.
 NO_STATE: dict[type, dict[str, Any]] = {
     Memory: {"pages": None},
     Cpu: {"breakpoints": frozenset(), "watches": ()},  # with what an object that is read has there
+    Hypervisor: {"events": None, "stops": None},
 }
 
 
@@ -73,4 +76,5 @@ def fields_of(value: object) -> dict[str, Any]:
         state = {**(state[0] or {}), **(state[1] or {})}
     if isinstance(state, list):  # a frozen dataclass with slots
         state = {known.name: content for known, content in zip(fields(value), state, strict=True)}  # type: ignore[arg-type]
-    return {name: content for name, content in (state or {}).items() if name not in NO_STATE.get(type(value), ())}
+    hidden = NO_STATE.get(type(value))
+    return {name: content for name, content in state.items() if name not in hidden} if hidden else dict(state or {})

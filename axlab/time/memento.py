@@ -19,13 +19,17 @@ CHUNK = 1 << 14  # bytes of a buffer that two mementos share where they are equa
 
 @dataclass(eq=False)
 class Memento:
-    """Objects with their fields, containers with their contents, buffers with their bytes in chunks."""
+    """Objects with their fields, containers with their contents, buffers with their bytes in chunks.
+
+    `constant` are objects, by id, that never change and lead to nothing that does: later mementos pass them by.
+    """
 
     objects: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)
     mappings: list[tuple[Any, dict[Any, Any]]] = field(default_factory=list)
     sequences: list[tuple[Any, tuple[Any, ...]]] = field(default_factory=list)
     sets: list[tuple[set[Any], tuple[Any, ...]]] = field(default_factory=list)
     buffers: dict[int, tuple[Any, list[bytes]]] = field(default_factory=dict)
+    constant: dict[int, Any] = field(default_factory=dict)
 
     def restore(self) -> None:
         """Make every object what it was."""
@@ -51,6 +55,8 @@ class Memento:
             fields = fields_of(value)
             if not is_frozen(type(value)):
                 self.objects.append((value, fields))
+            elif all(type(part) in NUMBERS_AND_WORDS or id(part) in self.constant for part in fields.values()):
+                self.constant[id(value)] = value
             return fields.values()
         if kind is Kind.MAPPING:
             contents = dict(value)
@@ -75,7 +81,9 @@ class Memento:
 def capture(roots: Iterable[Any], previous: Memento | None = None) -> Memento:
     """The memento of all that can be reached from `roots`. Buffers share the chunks that `previous` has alike."""
     memento = Memento()
-    seen: set[int] = set()
+    if previous is not None:
+        memento.constant = previous.constant
+    seen = set(memento.constant)
     waiting = list(roots)
     while waiting:
         value = waiting.pop()

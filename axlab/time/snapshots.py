@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from axlab.errors import AxError, nearest
 from axlab.time import moment, on_disk, snapshot_file
+from axlab.time.history import Mark
 from axlab.time.moment import Moment
 from axlab.time.names import NAME, check_name
 from axlab.time.snapshot_file import SUFFIX
@@ -28,7 +30,8 @@ class VmThen:
 class Snapshot:
     """The lab at a moment: virtual time `now` in ns, the bytes of RAM that were in use, the trace's fingerprint.
 
-    `moment` is there for one in memory, `path` for one on disk. `problem` says why a file is none.
+    `moment` is there for one in memory (`mark` is its place in the lab's history), `path` for one on disk.
+    `problem` says why a file is none.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Snapshot:
     touched: int = 0
     fingerprint: str = ""
     moment: Moment | None = None
+    mark: Mark | None = None
     path: Path | None = None
     problem: str = ""
 
@@ -88,7 +92,8 @@ class Snapshots:
         taken = moment.take(self.lab, None if last is None else last.moment)
         vms = tuple(VmThen(vm.id, vm.name, str(vm.state)) for vm in self.lab.hypervisor.vms)
         touched = self.lab.board.memory.touched()
-        snapshot = Snapshot(name, self.lab.hypervisor.now, vms, touched, self.lab.fingerprint(), taken)
+        mark = None if self.lab.history is None else self.lab.history.mark()
+        snapshot = Snapshot(name, self.lab.hypervisor.now, vms, touched, self.lab.fingerprint(), taken, mark)
         self.forget(name)
         self.in_memory[name] = snapshot
         return self.with_file(snapshot)
@@ -102,19 +107,30 @@ class Snapshots:
 
     def load(self, path: str | Path) -> None:
         """Make the lab what a file says. Raises `AxError`, with the lab as it was."""
-        on_disk.put_into(self.lab, snapshot_file.read(Path(path)), Path(path))
+        with self.another_future(None):
+            on_disk.put_into(self.lab, snapshot_file.read(Path(path)), Path(path))
         moment.tell(self.lab, f"restored snapshot {Path(path).name}")
 
     def restore(self, name: str) -> Snapshot:
         """Make the lab what it was. Raises `AxError` where there is no such snapshot, or its file is damaged."""
         snapshot = self[name]
         if snapshot.moment is not None:
-            moment.go(self.lab, snapshot.moment)
+            with self.another_future(snapshot.mark):
+                moment.go(self.lab, snapshot.moment)
             moment.tell(self.lab, f"restored snapshot {name!r}")
         else:
             assert snapshot.path is not None
             self.load(snapshot.path)
         return snapshot
+
+    @contextmanager
+    def another_future(self, mark: Mark | None) -> Iterator[None]:
+        """While this is entered, the lab becomes another one; its history goes on from a mark, or begins."""
+        history = self.lab.history
+        end = None if history is None else history.end
+        yield
+        if history is not None:
+            history.restored(mark, end)
 
     def delete(self, name: str) -> Snapshot:
         """Forget a snapshot, and delete its file. Raises `AxError` where there is none."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from axlab import events
 from axlab.errors import AxError, Refused
@@ -25,6 +25,7 @@ from axlab.vmm.due_events import EVENTS
 from axlab.vmm.host_memory import HostMemory
 from axlab.vmm.ivc import Channels
 from axlab.vmm.lifecycle import StopReason, VmStatus
+from axlab.vmm.outside import History, from_outside
 from axlab.vmm.ownership import Ownership
 from axlab.vmm.phases import PHASES
 from axlab.vmm.physical_cpus import PhysicalCpu, PhysicalCpus, kick
@@ -52,6 +53,9 @@ class Hypervisor:
     `turns` counts what the machine has done (slices, exits, events of the timeline) and `executed` the instructions
     of all vCPUs. Together they name every moment that `advance` can stop at, however it was cut: see `position`.
     """
+
+    history: History | None = None
+    inside = False  # the machine runs, or obeys a command: what it does then does not come from outside
 
     def __init__(
         self,
@@ -88,8 +92,13 @@ class Hypervisor:
         self.monitor = Monitor()
         self.stops = Stops()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy has no history."""
+        return {name: value for name, value in vars(self).items() if name not in ("history", "inside")}
+
     # Commands. They take no virtual time.
 
+    @from_outside
     def create(self, config: VmConfig) -> Vm:
         """Make a VM; nothing of it remains if an `AxError` (or `ConfigError`) is raised."""
         vm = building.build(self, config)
@@ -99,6 +108,7 @@ class Hypervisor:
         vm.folder.flush()
         return vm
 
+    @from_outside
     def start(self, vm: Vm) -> None:
         """Loaded, Stopped or Failed -> Running, in AxVisor's order. `Refused`, or `AxError` with nothing changed."""
         lifecycle.admit(vm.state, "start")
@@ -115,6 +125,7 @@ class Hypervisor:
         virtual_devices.console_input(self, vm)
         tasks.wake(self, primary)
 
+    @from_outside
     def stop(self, vm: Vm, force: bool = False) -> None:
         """Ask a VM to stop. Gracefully: its vCPUs leave at their next exit, after 2 s for a guest that handles its
         power button. By force: now. Raises `Refused`."""
@@ -130,6 +141,7 @@ class Hypervisor:
         if force:
             stopping.expel(self, vm)
 
+    @from_outside
     def suspend(self, vm: Vm) -> None:
         """Running -> Suspended: its vCPUs stand still from their next exit on. Raises `Refused`."""
         lifecycle.admit(vm.state, "suspend")
@@ -138,6 +150,7 @@ class Hypervisor:
         for vcpu in vm.on_vcpus:
             self.timeline.cancel(vcpu.wake_timer)
 
+    @from_outside
     def resume(self, vm: Vm) -> None:
         """Suspended -> Running: the guest goes on as if no time had passed. Raises `Refused`."""
         lifecycle.admit(vm.state, "resume")
@@ -152,6 +165,7 @@ class Hypervisor:
                 timers.arm_wake(self, vm, vcpu)
         timers.notice(self, vm)
 
+    @from_outside
     def remove(self, vm: Vm, keep_data: bool = True) -> None:
         """Take a VM that has no vCPU task off the list and free its memory and, unless `keep_data`, its folder."""
         if vm.on_vcpus:
@@ -165,6 +179,7 @@ class Hypervisor:
         else:
             vm.folder.remove()
 
+    @from_outside
     def reset(self, vm: Vm) -> None:
         """Reset a running VM, as its guest does with PSCI SYSTEM_RESET. Raises `Refused`."""
         lifecycle.admit(vm.state, "stop")
@@ -193,6 +208,7 @@ class Hypervisor:
         found += [f"device {name}" for name, owner in self.ownership.owners.items() if owner == vm.id]
         return found + [f"IVC channel {mapping.channel.key:#x}" for mapping in vm.channels]
 
+    @from_outside
     def inject(self, vm: Vm, vcpu: int, intid: int) -> None:
         """Make an interrupt pending for a vCPU of a VM (SGI and PPI) or for the VM (SPI). Raises `AxError`."""
         if not 0 <= vcpu < len(vm.vcpus):
@@ -207,6 +223,7 @@ class Hypervisor:
         kick(vm.vcpus[vcpu])
         timers.notice(self, vm)
 
+    @from_outside
     def console_input(self, vm: Vm, data: bytes) -> None:
         """Type on a VM's console; the guest takes it at its own pace."""
         vm.console.pending += data
@@ -218,6 +235,7 @@ class Hypervisor:
             if vcpu.task is not None and vcpu.task.wait_reason == tasks.Wait.INPUT:
                 tasks.wake(self, vcpu.task)
 
+    @from_outside
     def set_affinity(self, vcpu: Vcpu, mask: int | None) -> None:
         """Let a vCPU run on these physical CPUs only (None: on any). Raises `AxError` for a mask that names none."""
         if mask is not None and not mask & (1 << len(self.physical_cpus.cpus)) - 1:
@@ -264,7 +282,7 @@ class Hypervisor:
         self.budget = max_instructions
         self.stops.stopped = None
         try:
-            why = self._advance(until, stop)
+            why = self._advance(until, stop) if self.history is None else self._follow(self.history, until, stop)
         finally:
             self.budget = None
         self._settle(until if why == "time" else None)
@@ -287,8 +305,30 @@ class Hypervisor:
         self.advance(until)
         self.now = self.edge = max(self.now, until)
 
-    def _advance(self, until: int | None, stop: Callable[[], bool] | None) -> str:
+    def _follow(self, history: History, until: int | None, stop: Callable[[], bool] | None) -> str:
+        """Advance, and where the machine is in its past, let commands come again where they came."""
+        while (due := history.due()) is not None:
+            (turns, executed), now = due
+            if self.position == (turns, executed) and (until is None or now <= until):
+                history.give()
+                continue
+            left, began, last = self.budget, self.executed, self.turns == turns
+            if last:
+                self.budget = executed - began if left is None else min(left, executed - began)
+            why = self._advance(until, stop, None if last else turns)
+            self.budget = None if left is None else left - (self.executed - began)
+            if why != "turn" and (why != "instructions" or self.position != (turns, executed)):
+                return why
+        return self._advance(until, stop)
+
+    def _advance(self, until: int | None, stop: Callable[[], bool] | None, turn: int | None = None) -> str:
+        """`turn`: no further than to so many turns."""
+        history = self.history
         while True:
+            if history is not None and self.turns >= history.look_at:
+                history.look()
+            if self.turns == turn:
+                return "turn"
             if self.stops.stopped is not None:
                 return "break"
             if self.scheduler.mistake is not None:
@@ -336,14 +376,22 @@ class Hypervisor:
         assert task is not None
         self.now = pcpu.clock
         pcpu.limit = limit
-        PHASES[task.phase](self, pcpu, task)
+        self.inside = True
+        try:
+            PHASES[task.phase](self, pcpu, task)
+        finally:
+            self.inside = False
         ended = not task.in_guest or pcpu.clock >= whole or task.vcpu.cpu.ended_slice
         self.turns += ended and pcpu.cut <= pcpu.clock
 
     def _dispatch(self) -> None:
         """The next event of the timeline."""
         self.now, event = self.timeline.pop()
-        EVENTS[event[0]](self, *event[1:])
+        self.inside = True
+        try:
+            EVENTS[event[0]](self, *event[1:])
+        finally:
+            self.inside = False
         self.turns += 1
 
     def _settle(self, until: int | None) -> None:

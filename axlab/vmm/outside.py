@@ -1,0 +1,66 @@
+"""What comes to the machine from outside: the commands of `Hypervisor`, each at one moment of the machine.
+
+Between two of them a run is a function of what the machine is. Who keeps a `History` can therefore go to any moment
+again: from an earlier state, with the same commands at the same positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+
+if TYPE_CHECKING:
+    from axlab.vmm.hypervisor import Hypervisor
+
+Position = tuple[int, int]  # turns and instructions of the hypervisor
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class History(Protocol):
+    """Who keeps what came from outside. It belongs to no state: a copy of a hypervisor has none."""
+
+    look_at: int
+    """The turn at which `look` is called next."""
+
+    def look(self) -> None:
+        """So many turns are done: is it time to remember where the machine stands?"""
+
+    def note(self, command: str, arguments: dict[str, Any]) -> None:
+        """A command is about to be given."""
+
+    def refused(self) -> None:
+        """The command that was noted last has changed nothing."""
+
+    def obeyed(self) -> None:
+        """The command that was noted last has been given."""
+
+    def due(self) -> tuple[Position, int] | None:
+        """Where and when (ns) the next command is to be given again, if the machine stands before known ones."""
+
+    def give(self) -> None:
+        """Give the command that is due."""
+
+
+def from_outside(method: F) -> F:
+    """A command of `Hypervisor`: its history is told, unless the machine itself gives it."""
+    names = method.__code__.co_varnames[1 : method.__code__.co_argcount]
+
+    @wraps(method)
+    def command(self: Hypervisor, *values: Any, **named: Any) -> Any:
+        history = self.history
+        if history is None or self.inside:
+            return method(self, *values, **named)
+        history.note(method.__name__, dict(zip(names, values, strict=False)) | named)
+        self.inside = True
+        try:
+            result = method(self, *values, **named)
+        except BaseException:
+            history.refused()
+            raise
+        finally:
+            self.inside = False
+        history.obeyed()
+        return result
+
+    return cast("F", command)

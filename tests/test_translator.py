@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from cpu_setup import RAM, cpu_with
+from cpu_setup import DATA, RAM, cpu_with, map_page, turn_mmu_on
 
 from axlab.machine.cpu import Cpu, connect
 from axlab.machine.features import Features
@@ -116,6 +116,19 @@ def test_code_that_is_written_over_is_translated_anew() -> None:
     before = cpu.x[0]
     cpu.run(1000)
     assert cpu.x[0] == before + 2 * 500
+
+
+def test_what_is_often_misaligned_is_translated_to_a_call_in_every_block_that_has_it() -> None:
+    cpu = cpu_with("1: add x3, x3, #1\n2: ldr x0, [x1]\n ldp x4, x5, [x2]\n tbz x3, #0, 1b\n b 2b")
+    turn_mmu_on(cpu)
+    map_page(cpu, 0, 0)
+    cpu.memory.write(DATA, bytes(range(64)))
+    cpu.x[1], cpu.x[2] = DATA + 1, DATA + 3
+    cpu.run(4000)
+    assert cpu.translated is not None
+    sources = [block.source for block in cpu.translated.blocks.values() if block.misaligned]
+    assert len(sources) == 2 and all("x0=load_bytes(RA,x1,8)" in source for source in sources)
+    assert cpu.x[0] == 0x0807_0605_0403_0201 and cpu.x[5] == 0x1211_100F_0E0D_0C0B
 
 
 def test_cpus_share_the_code_of_a_block_and_no_register() -> None:

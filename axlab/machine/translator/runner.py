@@ -213,7 +213,7 @@ class Translated:
         """Instruction `index` of a block had no index for its address. If it often does, the block is made anew."""
         pc = block.pcs[index]
         self.misses[pc] = self.misses.get(pc, 0) + 1
-        if self.misses[pc] != OFTEN:
+        if self.misses[pc] < OFTEN or pc in block.misaligned:
             return
         self.misaligned.add(pc)
         for (number, _), page in self.pages.items():

@@ -176,3 +176,61 @@ def test_the_programs_reach_both_levels_and_both_counts_of_cpus() -> None:
     machines = [random_machine(random.Random(seed)) for seed in range(30)]
     assert {cpu.el for machine in machines for cpu in machine} == {0, 1}
     assert {len(machine) for machine in machines} == {1, 2}
+
+
+FILLS_AND_COPIES = (
+    "1: str x5, [x1, x3]\n add x3, x3, #8\n sub x4, x2, x3\n cmp x4, #7\n b.hi 1b",  # x2: size
+    "1: strb w5, [x1], #1\n subs x2, x2, #1\n b.ne 1b",
+    "1: stp x5, x6, [x1], #16\n cmp x1, x7\n b.lo 1b",  # x7: end
+    "1: str wzr, [x1], #4\n sub x2, x2, #4\n cbnz x2, 1b",
+    "1: ldp x5, x6, [x0], #16\n stp x5, x6, [x1], #16\n cmp x1, x7\n b.lo 1b",
+    "1: ldrb w5, [x0], #1\n strb w5, [x1], #1\n cmp x1, x7\n b.ne 1b",
+    "1: ldr x5, [x0, x3]\n str x5, [x1, x3]\n add x3, x3, #8\n cmp x3, x2\n b.ne 1b",
+    "1: str w3, [x1, x3]\n add x3, x3, #4\n cmp x3, x2\n b.ne 1b",  # what is stored changes
+    "1: ldr w5, [x0], #4\n add w6, w6, w5\n str w5, [x1], #4\n cmp x1, x7\n b.ne 1b",  # a sum is carried on
+)
+
+
+def filling(source: str, rng: random.Random) -> Cpu:
+    """A CPU at a loop over a random range, which may be misaligned, overlap what it reads, or leave what is mapped."""
+    cpu = cpu_with(f"{source}\n add x9, x9, #1\n b .")
+    cpu.memory.write(VECTORS, HANDLER * 16)
+    cpu.memory.write(DATA, rng.randbytes(0x3000))
+    start, size = DATA + rng.choice((0, 0x7F0, 0xFF8, 0x1001, 0x1230)), 16 * rng.randint(1, 400)
+    cpu.x[:8] = [
+        DATA + rng.choice((0x2000, start - DATA - 16, start - DATA + 32)),
+        start,
+        size,
+        0,
+        0,
+        77,
+        88,
+        start + size,
+    ]
+    cpu.sys.update(CNTV_CTL_EL0=1, CNTV_CVAL_EL0=rng.randrange(5000))
+    if rng.random() < 0.5:
+        turn_mmu_on(cpu)
+    return cpu
+
+
+@pytest.mark.parametrize("source", FILLS_AND_COPIES)
+def test_loops_that_fill_or_copy_end_where_they_would_step_by_step(source: str, volume: Callable[[int], int]) -> None:
+    for seed in range(volume(20)):
+        rng = random.Random(seed)
+        stepped = filling(source, rng)
+        translated = copy.deepcopy(stepped)
+        stepped.translates = False
+        while stepped.x[9] == 0 and stepped.executed < 9000:
+            length = rng.choice((60, 333, 1000, 3000))
+            traps = [cpu.run(length) for cpu in (stepped, translated)]
+            assert traps[0] == traps[1] and state(stepped) == state(translated), f"{seed}: {source}"
+        assert memory_of(stepped) == memory_of(translated)
+
+
+def test_loops_that_fill_or_copy_do_many_iterations_at_once() -> None:
+    for number, source in enumerate(FILLS_AND_COPIES):
+        cpu = filling(source, random.Random(1))
+        cpu.run(1000)
+        assert cpu.translated is not None
+        text = "".join(block.source for block in cpu.translated.blocks.values())
+        assert ("n=fill(" in text, "n=copy(" in text) == (number < 4, 4 <= number < 7)

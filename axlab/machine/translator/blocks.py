@@ -21,6 +21,7 @@ from axlab.machine.isa.condition_codes import HOLDS
 from axlab.machine.tlb import INDEX
 from axlab.machine.translator import flags
 from axlab.machine.translator.misaligned import load_bytes, store_bytes
+from axlab.machine.translator.runs import copy, fill
 from axlab.machine.translator.writer import MAX_INSTRUCTIONS, Fetched, Recipe, Writer
 
 CELL = re.compile(r"\b(?:call|CPU|E1|T|X|Z|x\d+|sp|b|FA|FB|FK|F|[RW][1248A]|L[0-9a-f]+)\b")
@@ -38,6 +39,10 @@ GLOBALS: dict[str, object] = {
     "HOLDS": HOLDS,
     "from_bytes": int.from_bytes,
     "ZEROS": ZEROS,
+    "copy": copy,
+    "fill": fill,
+    "crc32_of_byte": tuple(bits.crc32(byte, 0, 1) for byte in range(256)),
+    "crc32c_of_byte": tuple(bits.crc32c(byte, 0, 1) for byte in range(256)),
     "load_bytes": load_bytes,
     "store_bytes": store_bytes,
     "load_exclusive": exclusives.load_exclusive,

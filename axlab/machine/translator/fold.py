@@ -299,6 +299,8 @@ class Folder:
             args[index] = number(self.decide(args[index]))
         if name == "sign_extend":
             return sign_extended(args[0], args[1].number)
+        if name in ("crc32", "crc32c") and self.decide(args[2]) == 1:
+            return self.crc_of_byte(name, args[0], args[1])
         if name == "reverse_bytes":
             return bytes_reversed(args[0], args[1].number)
         saved = len(self.records)
@@ -309,6 +311,13 @@ class Folder:
                 raise
             del self.records[saved:]
             return self.called(name, args, "text")
+
+    def crc_of_byte(self, name: str, accumulator: Value, value: Value) -> Value:
+        """As `bits.crc32` and `bits.crc32c` for one byte, by a table of what they give."""
+        if not accumulator.simple:
+            accumulator = self.temporary(accumulator)
+        source = f"({name}_of_byte[({accumulator.run}^{value.run})&255]^{accumulator.run}>>8)"
+        return text(source, 0, (1 << 32) - 1, accumulator.effects or value.effects)
 
     def called(self, name: str, args: list[Value], kind: str) -> Value:
         low, high = HELPER_BOUNDS[name](args) if name in HELPER_BOUNDS else (None, None)

@@ -12,6 +12,7 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 
 from axlab.machine.instruction_trace import run_of
+from axlab.machine.translator import runs
 from axlab.machine.translator.facts import Facts
 from axlab.machine.translator.flags import CARRY, KINDS, Flags, condition
 from axlab.machine.translator.misaligned import at_any_alignment
@@ -48,6 +49,7 @@ class Writer:
     recipes: dict[int, Recipe] = field(default_factory=dict)  # by instruction
     following: int = 0  # where the block goes on
     lines: list[str] = field(default_factory=list)
+    plain: list[str] = field(default_factory=list)  # the same, before masks were made cheaper
     starts: list[int] = field(default_factory=list)
     flags: tuple[Flags, ...] = ()
     unstored: bool = False
@@ -94,6 +96,7 @@ class Writer:
     def put(self, indent: str, line: str) -> None:
         if "@" in line:
             line = QUESTION.sub(self.answer, line)
+        self.plain.append(indent + line)
         line = self.facts.cheaper(line)
         if self.pcs[-1] in self.misaligned:
             line = at_any_alignment(line)
@@ -218,11 +221,15 @@ class Writer:
         """Leave the block for another, or for its own beginning."""
         run = self.recorded_run() if self.records_runs and self.runs[-1] < self.count else ""
         stored = self.flags[0].store() if self.unstored else ""
+        before = self.plain[:]
         self.put(indent, ";".join(filter(None, (stored, f"b-={self.count}", run))))
         if not target.isdigit():
             self.put(indent, f"return F[{target}]")
         elif int(target) == self.pc:
             self.loops = True
+            if not self.records_runs:
+                many = runs.run(before, self.count, MAX_INSTRUCTIONS)
+                self.lines += [indent + line for line in many]
             self.put(indent, f"if b>={MAX_INSTRUCTIONS}:continue")
             self.put(indent, f"return L{self.pc:x}")
         else:

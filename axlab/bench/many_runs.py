@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +17,13 @@ from typing import Any
 from axlab.bench.workloads import ORIGIN, RAM_SIZE, assembled
 from axlab.errors import AxError
 from axlab.lab import Lab
-from axlab.scale.engines import LocalEngine, results, usable_cpus
+from axlab.scale.engines import LocalEngine, results
 from axlab.scale.folder import SweepFolder, manifest
 from axlab.scale.parts import part
 from axlab.scale.plans import FunctionPlan
 from axlab.scale.sweep import pickled_plan
 from axlab.scale.worker import Task, observed
 from axlab.vmm.config import VmConfig, parse_config
-
-__all__ = ["QUESTIONS", "asked", "keep", "kernel_memory", "lab_of_events", "pool", "usable_cpus"]
 
 EVENTS = 100_000_000
 QUESTIONS = {
@@ -59,7 +59,7 @@ emu_devices = [
   ["uart", 0x900_0000, 0x1000, 33, 0x2, []],
 ]
 """
-COMPUTING = 10_000_000  # instructions of a run that takes about a second
+COMPUTING = 30_000_000  # instructions of a run that takes about a second
 KERNEL_WAIT = 120.0  # seconds for a cell
 
 
@@ -105,11 +105,17 @@ def asked(folder: Path) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Pool:
-    """What worker processes took: seconds until the first answered, and what part was spent on runs: of the time of all
-    CPUs by the clock, and of the CPU time that was used."""
+class Cost:
+    """Seconds by the clock, which others on the machine lengthen, and seconds of CPU time."""
 
-    start: float
+    clock: float
+    cpu: float
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What part of the workers' time was spent on runs: of the time of all CPUs by the clock, and of CPU time."""
+
     of_clock: float
     of_cpu: float
 
@@ -126,27 +132,33 @@ def computes(lab: Lab, parameters: dict[str, Any]) -> int:
     return 0
 
 
+def start_of_a_worker() -> Cost:
+    """A pool of one worker, until it has made a run of nothing; the CPU time is the worker's."""
+    before, began = os.times(), time.perf_counter()
+    engine = LocalEngine(1)
+    try:
+        engine.submit(Task(0, pickled_plan(FunctionPlan(empty)), {}, "off")).result()
+        clock = time.perf_counter() - began
+    finally:
+        engine.close()
+    after = os.times()
+    return Cost(clock, after.children_user + after.children_system - before.children_user - before.children_system)
+
+
 def pool(workers: int, runs: int) -> Pool:
     """Start workers, and let them make runs of about a second."""
-    used = cpu_time()
-    engine = LocalEngine(workers)
+    used, began, engine = cpu_time(), time.perf_counter(), LocalEngine(workers)
     try:
-        began = time.perf_counter()
-        engine.submit(Task(0, pickled_plan(FunctionPlan(empty)), {}, "off")).result()
-        start = time.perf_counter() - began
         with tempfile.TemporaryDirectory(prefix="axlab-bench-") as folder:
-            image = Path(folder) / "alu.bin"
+            image, config = Path(folder) / "alu.bin", Path(folder) / "alu.toml"
             image.write_bytes(assembled("alu.S", ORIGIN))
-            config = Path(folder) / "alu.toml"
             config.write_text(CONFIG.format(id=0, path=image, origin=ORIGIN, size=RAM_SIZE), encoding="utf-8")
             plan = pickled_plan(FunctionPlan(computes))
             tasks = [Task(number, plan, {"config": str(config)}, "off") for number in range(runs)]
-            began = time.perf_counter()
             spent = sum(done.record["cpu_seconds"] for done in results(engine, tasks, print))
-            wall = time.perf_counter() - began
     finally:
         engine.close()
-    return Pool(start, spent / (workers * wall), spent / (cpu_time() - used))
+    return Pool(spent / (workers * (time.perf_counter() - began)), spent / (cpu_time() - used))
 
 
 def cpu_time() -> float:
@@ -170,6 +182,36 @@ def kernel_memory(notebook: Path) -> float:
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
+
+
+def server_memory() -> float:
+    """MB of a JupyterLab server's own memory when it has started. Raises `AxError` where that is impossible."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = ["--no-browser", "--allow-root", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
+    with tempfile.TemporaryDirectory(prefix="axlab-bench-") as folder:
+        quiet = subprocess.DEVNULL
+        server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *words], cwd=folder, stdout=quiet, stderr=quiet)
+        try:
+            ends = time.monotonic() + KERNEL_WAIT
+            while not answers(port):
+                if server.poll() is not None or time.monotonic() > ends:
+                    raise AxError("the server of JupyterLab did not start")
+                time.sleep(0.2)
+            return own_memory(server.pid)
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens at a port of this machine, and speaks HTTP."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=5) as reply:
+            return int(reply.status) == 200
+    except OSError:
+        return False
 
 
 def own_memory(pid: int) -> float:

@@ -15,6 +15,7 @@ from axlab.bench import many_runs as scale
 from axlab.bench.clock import best, calibration
 from axlab.bench.figures import Figure, LeftOut, at_most, per_second
 from axlab.bench.workloads import WORKLOADS, Workload, available
+from axlab.scale.engines import usable_cpus
 
 UNICORN = "the package unicorn (pip install unicorn)"
 SLEEPERS = 255
@@ -171,7 +172,7 @@ def many_runs(settings: Settings) -> Iterator[Result]:
         events, size = scale.keep(lab, Path(folder))
         yield at_most(f"{events / 1e6:.0f} million events on disk", size, "bytes each", 8)
         tries = [scale.asked(Path(folder)) for _ in range(settings.repeat)]
-    cores = scale.usable_cpus()
+    cores = usable_cpus()
     for what in scale.QUESTIONS:
         cpu = min(answers[what]["cpu"] for answers in tries)
         yield at_most(f"{what}, CPU time of {cores} cores", cpu / cores, "s", 2)
@@ -181,20 +182,23 @@ def many_runs(settings: Settings) -> Iterator[Result]:
 
 def workers(settings: Settings) -> Iterator[Result]:
     """Worker processes: how soon one answers, and what they leave for the runs. Only a quiet machine tells."""
-    cores = scale.usable_cpus()
-    pools = [scale.pool(cores, 15 * cores) for _ in range(settings.repeat)]
-    yield at_most("the first worker of a pool answers", min(pool.start for pool in pools), "s", 1.5)
+    starts = [scale.start_of_a_worker() for _ in range(max(2, settings.repeat))]  # the first reads files that are cold
+    yield at_most("start of a worker, CPU time", min(start.cpu for start in starts), "s", 1.5)
+    yield at_most("start of a worker, by the clock", min(start.clock for start in starts), "s", 1.5)
+    cores = usable_cpus()
+    pools = [scale.pool(cores, 30 * cores) for _ in range(settings.repeat)]
     of_clock, of_cpu = (max(values) * 100 for values in zip(*((pool.of_clock, pool.of_cpu) for pool in pools)))
     yield Figure(f"{cores} workers, runs of a second: spent on runs, by the clock", of_clock, "%", 95)
     yield Figure(f"{cores} workers, runs of a second: spent on runs, of CPU time", of_cpu, "%", 95)
 
 
 def kernel(settings: Settings) -> Iterator[Result]:
-    """A student's kernel: the memory that one more of them takes."""
-    if not WELCOME.exists() or find_spec("jupyter_client") is None:
+    """A student: the memory that one more of them takes, as kernel and as server of JupyterLab."""
+    if not WELCOME.exists() or find_spec("jupyterlab") is None:
         yield LeftOut("a kernel after the welcome notebook", "the checkout and axlab[lab]")
         return
     yield at_most("a kernel after the welcome notebook", scale.kernel_memory(WELCOME), "MB", 200)
+    yield Figure("a server of JupyterLab", scale.server_memory(), "MB")
 
 
 MEASUREMENTS: dict[str, Measurement] = {

@@ -281,8 +281,8 @@ def raise_unless_lost(engine: Engine, error: BaseException) -> None:
 
 
 def usable_cpus() -> int:
-    """CPUs that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """CPUs that this process may use: by its affinity, its cgroup, and LOKY_MAX_CPU_COUNT in the environment."""
+    return int(library("joblib.externals.loky", "a sweep").cpu_count())
 
 
 def prepare_worker(parent: int, folder: str) -> None:

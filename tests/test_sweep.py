@@ -211,6 +211,40 @@ def test_a_value_that_a_configuration_refuses_is_the_error_of_its_run(threads: E
     assert found.frame()["error"].tolist() == ["", "cpus = 99 is wrong: a whole number from 1 to 8 is wanted"]
 
 
+@pytest.fixture
+def booted(tmp_path: Path) -> Path:
+    """A snapshot of the demo guest, half a millisecond after its start."""
+    lab = Lab()
+    lab.hypervisor.start(lab.create("demo"))
+    lab.run("500us")
+    lab.snapshots.write(tmp_path / "booted.axsnap")
+    return tmp_path / "booted.axsnap"
+
+
+def test_runs_begin_from_a_snapshot(booted: Path, threads: Executor, tmp_path: Path) -> None:
+    whole = Lab()
+    whole.hypervisor.start(whole.create("demo"))
+    whole.run()
+    found = sweep([], {"scheduler": ["fifo", "rr"]}, threads, tmp_path / "runs", snapshot=booted)
+    assert set(found.frame()["error"]) == {""}
+    assert found.frame()["elapsed_ns"].tolist() == [whole.now - 500_000] * 2
+    assert found.sql("select min(time) as first from events")["first"][0] >= 500_000
+    assert found.frame()["instructions"].tolist() == [sum(v.instructions for v in whole.vm(0).vcpus)] * 2
+
+
+def test_a_lab_in_a_snapshot_has_its_cpus(booted: Path, tmp_path: Path) -> None:
+    with pytest.raises(AxError) as error:
+        sweep([], {"cpus": [1]}, out=tmp_path / "runs", snapshot=booted)
+    assert error.value.message == (
+        "cpus cannot be a parameter of runs from a snapshot: the lab in it has been made already"
+    )
+
+
+def test_a_snapshot_that_is_not_there_is_told_before_any_run(tmp_path: Path) -> None:
+    with pytest.raises(AxError, match="nowhere.axsnap: no such file or directory"):
+        sweep([], None, out=tmp_path / "runs", snapshot=tmp_path / "nowhere.axsnap")
+
+
 def test_what_is_no_engine_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AxError, match="42 cannot make runs: an executor of concurrent.futures, a Dask Client, or"):
         sweep(demo, None, 42, tmp_path)

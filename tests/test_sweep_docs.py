@@ -16,8 +16,8 @@ EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 def test_every_example_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "__main__"}
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == 5
     for example in EXAMPLES:
         exec(compile(example, "docs/sweeps.md", "exec"), names)
         assert set(names["found"].frame()["error"]) == {""}
-    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["demo", "guests", "thread"]
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["booted", "demo", "guests", "thread"]

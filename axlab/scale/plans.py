@@ -18,7 +18,9 @@ from axlab.scale.guests import Guest, read_guest
 from axlab.scale.parameters import Parameters
 from axlab.scale.source import source_of
 
-LAB_SETTINGS = SETTINGS - {"code_cache"}
+LAB_SETTINGS = SETTINGS - {"code_cache", "history"}
+CHANGEABLE = {"scheduler", "seed"}
+"""The settings that a lab from a snapshot can still change."""
 RESERVED = ("run", "error", "fingerprint", "virtual_ns", "instructions", "exits", "cpu_seconds")
 """Columns of every run; no parameter can have such a name."""
 
@@ -35,19 +37,28 @@ class Plan(Protocol):
 
 
 def new_lab(snapshot: str, parameters: Parameters, defaults: Parameters) -> Lab:
-    """The lab of a snapshot, or a new one with those parameters that are its settings. Raises `AxError`."""
-    if snapshot:
-        raise AxError(f"{snapshot}: snapshots cannot be read yet")
-    given = {name: value for name, value in parameters.items() if name in LAB_SETTINGS}
-    return Lab(**{"history": False} | defaults | given)
+    """The lab of a snapshot, with a trace that begins there, or a new one with its settings among the parameters.
+
+    Raises `AxError`.
+    """
+    if not snapshot:
+        given = {name: value for name, value in parameters.items() if name in LAB_SETTINGS}
+        return Lab(**{"history": False} | defaults | given)  # nobody steps back in a run
+    lab = Lab.restore(snapshot, history=False)
+    lab.trace.clear()
+    scheduler = lab.hypervisor.scheduler
+    scheduler.seed = parameters.get("seed", scheduler.seed)
+    if "scheduler" in parameters:
+        lab.hypervisor.use_scheduler(parameters["scheduler"])
+    return lab
 
 
 def check_settings(snapshot: str, parameters: Parameters) -> None:
-    """Refuse names that columns have, and settings of a lab that is there already."""
+    """Refuse names that columns have, and settings that a lab which is there already cannot change."""
     for name in parameters:
         if name in RESERVED:
             raise AxError(f"no parameter can be called {name}: every run has a column of that name; choose another")
-        if snapshot and name in LAB_SETTINGS:
+        if snapshot and name in LAB_SETTINGS - CHANGEABLE:
             raise AxError(f"{name} cannot be a parameter of runs from a snapshot: the lab in it has been made already")
 
 

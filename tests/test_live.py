@@ -148,6 +148,17 @@ def test_a_saved_notebook_has_the_picture_where_no_kernel_runs(lab: Lab) -> None
     assert bundle["text/plain"].startswith("VM[0] guest0 is Loaded")
 
 
+def test_a_view_that_nobody_sees_any_more_costs_nothing(lab: Lab) -> None:
+    view = live(StateMachine(lab, 0))
+    for here in (1, 1, -1, -1):
+        view._handle_custom_msg({"here": here}, [])
+    lab.shell("vm start 0 --detach")
+    refresh_all(lab)
+    assert view.shown["state"] == "Loaded"
+    view._handle_custom_msg({"here": 1}, [])
+    assert view.shown["state"] == "Running"
+
+
 def test_a_shown_view_leaves_a_picture_that_needs_no_kernel(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     outputs: list[dict[str, Any]] = []
     monkeypatch.setattr("IPython.display.display", lambda bundle, **_: outputs.append(bundle))

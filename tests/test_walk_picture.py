@@ -124,7 +124,10 @@ def test_an_address_space_and_access_are_asked_for_by_messages(lab: Lab) -> None
         ({"address": True}, "does not understand"),
         ({"step": 99}, "does not understand"),
         ({"set": "access", "value": "rw"}, "does not understand"),
-        ({"set": "address", "value": "main"}, "'main' is no address; write one such as 0x40080000"),
+        (
+            {"set": "address", "value": "main"},
+            r"'main' is no address; write one such as 0x40080000, or a symbol of VM\[0\]",
+        ),
         ({"set": "address", "value": "-1"}, "'-1' is no address"),
         ({"set": "address", "value": 5}, "does not understand"),
         ({}, "does not understand"),
@@ -140,6 +143,7 @@ def test_other_messages_are_refused_and_change_nothing(lab: Lab, message: dict[s
 def test_the_command_draws_a_walk(lab: Lab) -> None:
     assert show(lab, "walk", ["0", "0x40080000"]).text.startswith("VM[0] demo, vCPU 0\nVA 0x40080000")
     assert "IPA 0x40080000" in show(lab, "walk", ["demo", "0x40080000", "--physical"]).text
+    assert f"VA {lab.vm(0).symbols.address_of('print_hex'):#x}" in show(lab, "walk", ["0", "print_hex"]).text
     with pytest.raises(AxError, match="%axlab walk takes a VM and an address: walk VM ADDRESS"):
         show(lab, "walk", ["0"])
 

@@ -85,13 +85,14 @@ def _map(lab: Any, words: list[str]) -> Any:
 
 
 def _walk(lab: Any, words: list[str]) -> Any:
-    from axlab.notebook.walk import WalkScene, parse_address
+    from axlab.notebook.walk import WalkScene, address_in
 
     physical = "--physical" in words
     words = [word for word in words if word != "--physical"]
     if len(words) != 2:
         raise AxError(f"%axlab walk takes a VM and an address: {FIGURES['walk'].usage}")
-    return WalkScene(lab, _vm(lab, words[:1], "walk").id, parse_address(words[1]), physical)
+    vm = _vm(lab, words[:1], "walk")
+    return WalkScene(lab, vm.id, address_in(vm, words[1]), physical)
 
 
 def _cpu(lab: Any, words: list[str]) -> Any:

@@ -284,6 +284,10 @@ class Timeline {
 export default {
   render({ model, el }) {
     const timeline = new Timeline(model, el);
-    return () => timeline.stop();
+    model.send({ here: 1 });
+    return () => {
+      timeline.stop();
+      model.send({ here: -1 });
+    };
   },
 };

@@ -11,7 +11,7 @@ from axlab.notebook import stepping
 from axlab.notebook.picture import Picture
 from axlab.notebook.scene import Answer, Control, Message, Scene, obey, unknown, word
 from axlab.notebook.vcpu_state import code, frames, pstate, registers
-from axlab.notebook.walk import parse_address
+from axlab.notebook.walk import address_in
 from axlab.shell.inspecting import vcpu_of
 from axlab.units import format_duration
 
@@ -88,24 +88,13 @@ class VcpuView(Scene):
         if what in STEPS:
             return STEPS[what](self.lab, vm, vcpu)
         if what == "run":
-            return stepping.run_to(self.lab, vm, vcpu, place_of(vm, word(message, "value")))
+            return stepping.run_to(self.lab, vm, vcpu, address_in(vm, word(message, "value")))
         if what == "back":
             return obey(self.lab, "vm back")
         if what == "look" and word(message, "value") in {str(one.id) for one in vm.vcpus}:
             self.vcpu, self.changed = int(message["value"]), []
             return Answer()
         raise unknown(message)
-
-
-def place_of(vm: Any, text: str) -> int:
-    """An address, as a number or a symbol. Raises AxError."""
-    found: int | None = vm.symbols.address_of(text.strip())
-    if found is not None:
-        return found
-    try:
-        return parse_address(text)
-    except AxError:
-        raise AxError(f"{text.strip()!r} is no address and no symbol of {vm.label}") from None
 
 
 def vcpu_picture(lab: Any, vm: Any, vcpu: int = 0) -> Picture:

@@ -100,7 +100,11 @@ function render({ model, el }) {
     model.on(`change:${name}`, update);
     return () => model.off(`change:${name}`, update);
   });
-  return () => stops.forEach((stop) => stop());
+  model.send({ here: 1 });
+  return () => {
+    stops.forEach((stop) => stop());
+    model.send({ here: -1 });
+  };
 }
 
 export default { render };

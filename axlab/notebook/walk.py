@@ -62,7 +62,7 @@ class WalkScene(Scene):
             return Answer()
         setting, value = word(message, "set"), word(message, "value")
         if setting == "address":
-            self.address = parse_address(value)
+            self.address = address_in(self.lab.vm(self.vm), value)
         elif setting == "space" and value in (VIRTUAL, PHYSICAL):
             self.physical = value == PHYSICAL
         elif setting == "access" and value in ACCESSES:
@@ -93,6 +93,17 @@ def parse_address(text: str) -> int:
     if not 0 <= value < 1 << 64:
         raise AxError(f"{text.strip()!r} is no address; write one such as 0x40080000")
     return value
+
+
+def address_in(vm: Any, text: str) -> int:
+    """An address of a VM, as a number or a symbol. Raises AxError."""
+    found: int | None = vm.symbols.address_of(text.strip())
+    if found is not None:
+        return found
+    try:
+        return parse_address(text)
+    except AxError as error:
+        raise AxError(f"{error.message}, or a symbol of {vm.label}") from None
 
 
 def walk_picture(lab: Any, vm: Any, address: int, physical: bool = False, access: str = "r", vcpu: int = 0) -> Picture:

@@ -32,6 +32,8 @@ class LiveView(anywidget.AnyWidget):
         super().__init__()
         self.scene = scene
         self.shown: dict[str, Any] = {}
+        self.places = 0  # where browsers show it, as far as they have told
+        self.away = False  # whether it was shown, and is not any more
         self.on_msg(self._receive)
         self.refresh()
         self.live = Live(scene.lab, self.refresh)
@@ -42,7 +44,9 @@ class LiveView(anywidget.AnyWidget):
         return self.scene.draw(self.shown)
 
     def refresh(self) -> None:
-        """Show the state of this moment; nothing is drawn or sent where it has not changed."""
+        """Show the state of this moment; nothing is drawn or sent where it has not changed, or nobody sees it."""
+        if self.away:
+            return
         data = self.scene.data()
         if data != self.shown:
             self.shown = data
@@ -55,6 +59,11 @@ class LiveView(anywidget.AnyWidget):
 
     def _receive(self, _: Any, message: Any, buffers: Any) -> None:
         """A message of the browser. What goes wrong is shown, never raised: nobody would see it."""
+        if message in ({"here": 1}, {"here": -1}):
+            self.places += message["here"]
+            self.away = self.places <= 0
+            self.refresh()
+            return
         try:
             if not isinstance(message, dict):
                 raise unknown(message)

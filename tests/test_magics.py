@@ -158,6 +158,8 @@ def test_a_lab_of_the_users_can_be_used(ip: InteractiveShell) -> None:
         ("%axlab new cpus=99", "cpus = 99 is wrong: a whole number from 1 to 8 is wanted"),
         ("%axlab reset all", "%axlab reset takes no words: 'all' is one too many"),
         ("%axlab map", "%axlab map takes one VM: map VM [--live]"),
+        ("%axlab map 0 --lvie", "unknown option --lvie of %axlab map; did you mean --live?\nUsage: %axlab map VM"),
+        ("%axlab exits --live", "unknown option --live of %axlab exits\nUsage: %axlab exits [VM]"),
     ],
 )
 def test_a_mistake_with_the_lab_is_explained(ip: InteractiveShell, line: str, message: str) -> None:

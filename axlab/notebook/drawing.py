@@ -16,7 +16,8 @@ from axlab.shell.render import harmless
 
 INK = "#808080"  # words and lines
 FAINT = 0.35  # opacity of what is there but does not matter now
-BLUE, GREEN, ORANGE, PURPLE, RED, SLATE = "#2f78b7", "#00886a", "#b5651d", "#9a5b90", "#c8453b", "#6c8fb0"
+BLUE, GREEN, ORANGE, PURPLE, RED = "#2f78b7", "#00886a", "#b5651d", "#9a5b90", "#c8453b"
+AMBER, SLATE = "#b08a1e", "#6c8fb0"
 PAPER = "#ffffff"  # words on a coloured box
 
 SANS = "DejaVu Sans, Verdana, sans-serif"

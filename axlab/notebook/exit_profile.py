@@ -20,7 +20,6 @@ WIDTH, LEFT, ROW = 880, 16, 22
 NAME, BAR, COUNT, TIME = 250, 300, 120, 130  # widths of the columns
 MOST = 8
 SECTIONS = (("reason", "By reason"), ("pc", "By place in the guest's code"), ("device", "By device"))
-AMBER = "#b08a1e"
 REST = "others"
 
 
@@ -140,7 +139,7 @@ def draw(data: dict[str, Any]) -> Picture:
     title = f"Exits of {data['of']}"
     parts = [d.words(LEFT, 26, d.fitted(title, 500, 14), size=14, bold=True)]
     if other is not None:
-        parts.append(d.legend(LEFT, 50, [(d.BLUE, data["of"]), (AMBER, other["of"])]))
+        parts.append(d.legend(LEFT, 50, [(d.BLUE, data["of"]), (d.AMBER, other["of"])]))
     y = 74.0 if other is not None else 52.0
     below, drawn = _times(data, y)
     parts += drawn
@@ -218,7 +217,7 @@ def _section(
     whole = sum(ours[0] for _, ours, _ in rows)
     for name, (count, cost), (was, _) in rows:
         parts.append(d.words(LEFT, y + 16, d.fitted(name, NAME - 12, 11), size=11))
-        heights = ((count, d.BLUE, y + 4, 7), (was, AMBER, y + 12, 7)) if compared else ((count, d.BLUE, y + 5, 13),)
+        heights = ((count, d.BLUE, y + 4, 7), (was, d.AMBER, y + 12, 7)) if compared else ((count, d.BLUE, y + 5, 13),)
         for value, colour, top, high in heights:
             parts.append(d.box(x_bar, top, max(1.0, BAR * value / most) if value else 0, high, colour, radius=1))
         beside = f"({was})" if compared else f"{100 * count / max(1, whole):.1f} %"

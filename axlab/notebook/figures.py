@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from axlab.errors import AxError
+from axlab.errors import AxError, nearest
 from axlab.notebook.picture import Picture
 from axlab.notebook.scene import Scene
 from axlab.units import parse_duration
@@ -28,12 +29,22 @@ def show(lab: Any, name: str, words: list[str], memory: dict[str, Any] | None = 
 
     `memory` is what figures of this lab keep from one look to the next.
     """
+    check_options(name, words)
     scene = FIGURES[name].scene(lab, [word for word in words if word != LIVE])
     if memory is not None and isinstance(scene, Scene):
         scene.remember(memory)
-    if isinstance(scene, Picture) or LIVE not in words:
-        return scene if isinstance(scene, Picture) else scene.picture()
-    return live(scene)
+    if isinstance(scene, Picture):
+        return scene
+    return live(scene) if LIVE in words else scene.picture()
+
+
+def check_options(name: str, words: list[str]) -> None:
+    """Raises AxError where a word is an option that the figure does not have."""
+    options = re.findall(r"--[a-z]+", FIGURES[name].usage)
+    for word in words:
+        if word.startswith("--") and word not in options:
+            known = f"\nUsage: %axlab {FIGURES[name].usage}"
+            raise AxError(f"unknown option {word} of %axlab {name}{nearest(word, options)}{known}")
 
 
 def live(scene: Any) -> Any:

@@ -15,8 +15,7 @@ from axlab.notebook.scene import Answer, Control, Message, Scene, unknown, word
 from axlab.shell.commands_machine import PPI_NAMES
 
 WIDTH, LEFT, ROW = 880, 16, 20
-AMBER = "#b08a1e"
-STATES = {"pending": AMBER, "active": d.BLUE, "active and pending": d.PURPLE}
+STATES = {"pending": d.AMBER, "active": d.BLUE, "active and pending": d.PURPLE}
 COLUMNS = (("INTID", 58), ("NAME", 70), ("FOR", 214), ("ENABLED", 318), ("PENDING", 388), ("ACTIVE", 458),
            ("PRIORITY", 528), ("GROUP", 652), ("WHY IT WAITS", 712))  # fmt: skip
 IRQ_MASKED = 2  # PSTATE.I, in the order DAIF

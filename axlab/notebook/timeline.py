@@ -33,10 +33,9 @@ WIDTH, GUTTER, TOP, LANE, BAND, GAP = 880, 92, 58, 34, 18, 16
 PLOT = WIDTH - GUTTER - 16
 BINS = PLOT // 2
 MOST = 300  # rectangles or marks of a lane that are shown one by one
-AMBER = "#b08a1e"
-STATE_COLOURS = (d.BLUE, d.ORANGE, AMBER, d.SLATE, d.SLATE, d.PURPLE, d.SLATE, d.SLATE)
+STATE_COLOURS = (d.BLUE, d.ORANGE, d.AMBER, d.SLATE, d.SLATE, d.PURPLE, d.SLATE, d.SLATE)
 MARK_COLOURS = {"exit": d.ORANGE, "injection": d.GREEN, "IPI": d.PURPLE}
-VM_COLOURS = (d.BLUE, d.GREEN, d.PURPLE, d.ORANGE, d.SLATE, AMBER)
+VM_COLOURS = (d.BLUE, d.GREEN, d.PURPLE, d.ORANGE, d.SLATE, d.AMBER)
 FAINT_FROM = FIRST_WAIT  # codes from here on are drawn faintly: nothing happens then
 STEPS = (1, 2, 5)
 

@@ -98,6 +98,19 @@ def test_steps_go_into_calls_and_over_them() -> None:
     assert view.lab.hypervisor.stops.points == {}
 
 
+def test_a_step_can_be_taken_back() -> None:
+    lab, view = calling()
+    view.receive({"do": "run", "value": "inner"})
+    before = view.data()["registers"]
+    view.receive({"do": "step"})
+    assert pc(view) == "inner+0x4" and "pc" in view.data()["changed"]
+    assert view.receive({"do": "back"}).ok
+    assert view.data()["registers"] == before and pc(view) == "inner"
+    assert "pc" in view.data()["changed"]
+    lab.history = None
+    assert "Step back" not in {control.label for control in view.controls(view.data())}
+
+
 def test_the_call_stack_follows_frame_pointers() -> None:
     _, view = calling()
     view.receive({"do": "run", "value": "inner"})

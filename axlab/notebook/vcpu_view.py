@@ -71,8 +71,9 @@ class VcpuView(Scene):
             Control("button", "Step", {"do": "step"}, runs, why or "Execute one instruction"),
             Control("button", "Step over", {"do": "over"}, runs, why or "Execute one instruction; a call to its end"),
         ]
-        if "back" in self.lab.shell.tree.root.children["vm"].children:
-            buttons.insert(0, Control("button", "Step back", {"do": "back"}, hint="Undo the last instruction: vm back"))
+        if self.lab.history is not None:
+            hint = f"vm back {vm.id}: as it was one instruction ago"
+            buttons.insert(0, Control("button", "Step back", {"do": "back"}, hint=hint))
         places = Control("field", "Run to", {"do": "run"}, runs, why or "An address or a symbol; Enter runs there")
         others = tuple(str(vcpu.id) for vcpu in vm.vcpus)
         choice = Control("choice", "vCPU", {"do": "look"}, value=str(self.vcpu), options=others)
@@ -90,7 +91,7 @@ class VcpuView(Scene):
         if what == "run":
             return stepping.run_to(self.lab, vm, vcpu, address_in(vm, word(message, "value")))
         if what == "back":
-            return obey(self.lab, "vm back")
+            return obey(self.lab, f"vm back {self.vm}")
         if what == "look" and word(message, "value") in {str(one.id) for one in vm.vcpus}:
             self.vcpu, self.changed = int(message["value"]), []
             return Answer()

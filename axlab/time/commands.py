@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from axlab.shell.declaration import declared
 from axlab.shell.tree import CommandTree
-from axlab.time import commands_back, commands_snapshot
+from axlab.time import commands_back, commands_gdb, commands_snapshot
 
-MODULES = (commands_back, commands_snapshot)
+MODULES = (commands_back, commands_gdb, commands_snapshot)
 
 
 def register(tree: CommandTree) -> None:

@@ -1,0 +1,418 @@
+"""What gdb asks of a VM, and what it is answered: one packet in, its answers out. The socket is `gdb_server`'s.
+
+Threads are vCPUs, numbered from 1. While gdb lets the VM run, the whole lab runs, in its one order; a vCPU that is
+stepped may so let others go on. `gone` says that gdb has left.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from axlab.errors import AxError
+from axlab.machine.stops import Hit, Watch
+from axlab.time.gdb_target import Register, read_hex, registers, target_xml, write_hex
+from axlab.vmm import guest_memory
+from axlab.vmm.stops import StopPoint
+from axlab.vmm.tasks import Phase
+from axlab.vmm.vcpu import Power
+
+OWNER = "gdb"
+SIGINT, SIGTRAP = 2, 5
+SLICE_NS = 100_000_000  # how far the machine runs before Ctrl-C is looked for, at least
+PATIENCE_NS = 1_000_000_000  # that a step may take: a vCPU that sleeps executes nothing
+LARGEST = 0x1000  # bytes of memory in one answer
+SUPPORTED = (
+    "PacketSize=4000;qXfer:features:read+;QStartNoAckMode+;vContSupported+;ReverseStep+;ReverseContinue+;hwbreak+"
+)
+WATCHES = {"2": "w", "3": "r", "4": "rw"}
+WATCH_NAMES = {"r": "rwatch", "w": "watch", "rw": "awatch"}
+OK, UNKNOWN, WRONG, NO_MEMORY, REFUSED = b"OK", b"", b"E01", b"E14", b"E16"
+
+
+class Session:
+    """One gdb, attached to one VM of a lab. `interrupted` says whether Ctrl-C was pressed."""
+
+    def __init__(self, lab: Any, vm: int, interrupted: Callable[[], bool] = lambda: False) -> None:
+        self.lab = lab
+        self.number = vm
+        self.interrupted = interrupted
+        self.thread = 1
+        self.gone = False
+        self.acknowledges = True
+        self.points: dict[tuple[str, int, int], int] = {}
+        self.registers: list[Register] = registers(self.vm.vcpus[0].cpu.features.fp)
+        self.description = target_xml(self.registers).encode()
+
+    @property
+    def vm(self) -> Any:
+        """The VM. Raises `AxError` where it is gone."""
+        return self.lab.vm(self.number)
+
+    @property
+    def vcpu(self) -> Any:
+        """The vCPU of the thread that gdb has chosen."""
+        vcpus = self.vm.vcpus
+        return vcpus[self.thread - 1] if 0 < self.thread <= len(vcpus) else vcpus[0]
+
+    def answer(self, payload: bytes) -> Iterator[bytes]:
+        """The answers to a packet; a malformed one is answered by an error, and one that is not known by nothing."""
+        text = payload.decode("latin-1")
+        handler = next((known for prefix, known in HANDLERS if text.startswith(prefix)), None)
+        if handler is None:
+            yield UNKNOWN
+            return
+        try:
+            yield from handler(self, text)
+        except (ValueError, IndexError, KeyError, OverflowError):
+            yield WRONG
+        except LookupError:
+            yield NO_MEMORY
+        except AxError:
+            yield REFUSED
+
+    def leave(self) -> None:
+        """gdb is gone: its stop points are, too."""
+        self.gone = True
+        self.lab.hypervisor.stops.remove(self.lab.hypervisor, *self.points.values())
+        self.points.clear()
+
+    # Who is there
+
+    def supported(self, text: str) -> Iterator[bytes]:
+        yield SUPPORTED.encode()
+
+    def no_acknowledgements(self, text: str) -> Iterator[bytes]:
+        yield OK
+        self.acknowledges = False
+
+    def features(self, text: str) -> Iterator[bytes]:
+        name, _, where = text.removeprefix("qXfer:features:read:").partition(":")
+        if name != "target.xml":
+            yield b"E00"
+            return
+        begin, length = place(where)
+        part = self.description[begin : begin + min(length, LARGEST)]
+        yield (b"m" if begin + len(part) < len(self.description) else b"l") + part
+
+    def threads(self, text: str) -> Iterator[bytes]:
+        on = [vcpu.id + 1 for vcpu in self.vm.vcpus if vcpu.power is not Power.OFF] or [1]
+        yield b"m" + ",".join(f"{number:x}" for number in on).encode()
+
+    def no_more_threads(self, text: str) -> Iterator[bytes]:
+        yield b"l"
+
+    def thread_info(self, text: str) -> Iterator[bytes]:
+        vcpu = self.vm.vcpus[max(0, int(text.partition(",")[2], 16) - 1)]
+        reason = f" ({vcpu.wait_reason})" if vcpu.wait_reason else ""
+        yield f"{self.vm.name} VCpu[{vcpu.id}] {vcpu.state}{reason}".encode().hex().encode()
+
+    def current(self, text: str) -> Iterator[bytes]:
+        yield f"QC{self.thread:x}".encode()
+
+    def attached(self, text: str) -> Iterator[bytes]:
+        yield b"1"
+
+    def fine(self, text: str) -> Iterator[bytes]:
+        yield OK
+
+    def choose(self, text: str) -> Iterator[bytes]:
+        number = int(text[2:], 16) if not text[2:].startswith("-") else 0
+        if number > len(self.vm.vcpus):
+            yield WRONG
+            return
+        if number and text[1] == "g":
+            self.thread = number
+        yield OK
+
+    def alive(self, text: str) -> Iterator[bytes]:
+        number = int(text[1:], 16)
+        there = 0 < number <= len(self.vm.vcpus) and self.vm.vcpus[number - 1].power is not Power.OFF
+        yield OK if there else WRONG
+
+    # Registers and memory
+
+    def read_all(self, text: str) -> Iterator[bytes]:
+        first = [one for one in self.registers if one.feature != "system"]
+        yield "".join(read_hex(self.vcpu.cpu, one) for one in first).encode()
+
+    def write_all(self, text: str) -> Iterator[bytes]:
+        data, cpu, at = text[1:], self.vcpu.cpu, 0
+        for register in self.registers:
+            size = register.bits // 4
+            if at + size > len(data):
+                break
+            write_hex(cpu, register, data[at : at + size])
+            at += size
+        self.changed()
+        yield OK
+
+    def read_one(self, text: str) -> Iterator[bytes]:
+        yield read_hex(self.vcpu.cpu, self.registers[int(text[1:], 16)]).encode()
+
+    def write_one(self, text: str) -> Iterator[bytes]:
+        number, _, value = text[1:].partition("=")
+        write_hex(self.vcpu.cpu, self.registers[int(number, 16)], value)
+        self.changed()
+        yield OK
+
+    def read_memory(self, text: str) -> Iterator[bytes]:
+        address, size = place(text[1:])
+        size = min(size, LARGEST)
+        try:
+            yield guest_memory.read(self.vcpu.cpu, address, size).hex().encode()
+        except LookupError:  # as much as there is, to the end of the page
+            here = min(size, guest_memory.PAGE - address % guest_memory.PAGE)
+            yield memory_or_error(self.vcpu.cpu, address, here)
+
+    def write_memory(self, text: str) -> Iterator[bytes]:
+        where, _, data = text[1:].partition(":")
+        address, size = place(where)
+        raw = bytes.fromhex(data) if text[0] == "M" else data.encode("latin-1")
+        if len(raw) != size:
+            yield WRONG
+            return
+        yield from self.store(address, raw)
+
+    def store(self, address: int, data: bytes) -> Iterator[bytes]:
+        try:
+            guest_memory.write(self.vcpu.cpu, address, data)
+        except LookupError:
+            yield NO_MEMORY
+            return
+        if data:
+            self.changed()
+        yield OK
+
+    def changed(self) -> None:
+        """A debugger has changed the guest by hand: what was before cannot be replayed to here."""
+        history = getattr(self.lab, "history", None)
+        if history is not None:
+            history.begin()
+
+    # Stop points
+
+    def set_point(self, text: str) -> Iterator[bytes]:
+        key = point_key(text)
+        if key in self.points:
+            yield OK
+            return
+        kind, address, size = key
+        point = StopPoint(0, "gdb", self.number, owner=OWNER)
+        if kind in "01":
+            point.breakpoints = frozenset({address})
+        else:
+            point.watches = (Watch(address, address + max(1, size), WATCHES[kind]),)
+        self.points[key] = self.lab.hypervisor.stops.add(self.lab.hypervisor, point).number
+        yield OK
+
+    def clear_point(self, text: str) -> Iterator[bytes]:
+        number = self.points.pop(point_key(text), None)
+        if number is not None:
+            self.lab.hypervisor.stops.remove(self.lab.hypervisor, number)
+        yield OK
+
+    # Running
+
+    def why_stopped(self, text: str) -> Iterator[bytes]:
+        yield self.ended() or f"T{SIGTRAP:02x}thread:{self.thread:x};".encode()
+
+    def can_continue(self, text: str) -> Iterator[bytes]:
+        yield b"vCont;c;C;s;S"
+
+    def resume(self, text: str) -> Iterator[bytes]:
+        """`vCont`: the first action that is for a thread counts; a step is a step of that thread."""
+        for action in text.split(";")[1:]:
+            what, _, thread = action.partition(":")
+            if what[:1] in ("s", "S"):
+                yield from self.step_thread(int(thread, 16) if thread and thread != "-1" else self.thread)
+                return
+        yield from self.go_on()
+
+    def simple_resume(self, text: str) -> Iterator[bytes]:
+        if len(text) > 1 and text[0] in "cs":
+            self.vcpu.cpu.pc = int(text[1:], 16)
+            self.changed()
+        yield from self.step_thread(self.thread) if text[0] == "s" else self.go_on()
+
+    def step_thread(self, number: int) -> Iterator[bytes]:
+        """One instruction of a vCPU, its exit included."""
+        vcpu = self.vm.vcpus[number - 1]
+        hypervisor = self.lab.hypervisor
+        goal, until = vcpu.instructions + 1, hypervisor.now + PATIENCE_NS
+        self.thread = number
+
+        def done() -> bool:
+            pending = vcpu.task is not None and vcpu.task.phase is Phase.HANDLE_EXIT
+            return vcpu.instructions >= goal and not pending or self.interrupted()
+
+        why = ""
+        while not done() and why in ("", "instructions"):
+            budget = 1 if vcpu.instructions < goal else None  # the exit of the instruction takes none
+            why = hypervisor.advance(until, stop=done, max_instructions=budget)
+        yield self.report(SIGINT if self.interrupted() else SIGTRAP)
+
+    def go_on(self) -> Iterator[bytes]:
+        """Until something is hit, Ctrl-C, or nothing happens any more."""
+        hypervisor = self.lab.hypervisor
+        while True:
+            why = hypervisor.advance(hypervisor.now + SLICE_NS, stop=lambda: self.interrupted() or bool(self.ended()))
+            if why == "idle" and not self.ended():
+                yield said(f"VM[{self.number}] sleeps, and nothing is going to wake it\n")
+            if why in ("break", "idle") or self.ended() or self.interrupted():
+                break
+        yield self.report(SIGTRAP if why == "break" else SIGINT)
+
+    def report(self, signal: int) -> bytes:
+        """Why the VM stands still: which thread, which watch."""
+        ended = self.ended()
+        if ended:
+            return ended
+        stopped, more = self.lab.hypervisor.stops.stopped, ""
+        if stopped is not None and stopped.vm == self.number and stopped.vcpu >= 0:
+            self.thread = stopped.vcpu + 1
+            hit = stopped.hit
+            if hit is not None and hit.kind == "break":
+                mine = any(kind in "01" and address == hit.pc for kind, address, _ in self.points)
+                more = "hwbreak:;" if mine else ""
+            elif hit is not None:
+                more = self.watch_hit(hit)
+        return f"T{signal:02x}{more}thread:{self.thread:x};".encode()
+
+    def watch_hit(self, hit: Hit) -> str:
+        """`watch:ADDRESS;` for the watch of gdb's that saw an access."""
+        for kind, address, size in self.points:
+            access = WATCHES.get(kind, "")
+            if access and Watch(address, address + max(1, size), access).sees(hit.kind[0], hit.address, hit.size):
+                return f"{WATCH_NAMES[access]}:{max(address, hit.address):x};"
+        return ""
+
+    def ended(self) -> bytes:
+        """The end of the VM, as the end of a process; nothing while it lives."""
+        vm = self.lab.hypervisor.vms.get(self.number)
+        if vm is None or vm.state == "Stopped":
+            return b"W00"
+        return b"X06" if vm.state == "Failed" else b""
+
+    # Going back
+
+    def step_back(self, text: str) -> Iterator[bytes]:
+        history = getattr(self.lab, "history", None)
+        if history is None:
+            yield REFUSED
+            return
+        try:
+            history.back(self.number, 1, self.interrupted)
+        except AxError:
+            yield self.at_the_beginning()
+            return
+        yield f"T{SIGTRAP:02x}thread:{self.thread:x};".encode()
+
+    def go_back(self, text: str) -> Iterator[bytes]:
+        history = getattr(self.lab, "history", None)
+        if history is None:
+            yield REFUSED
+            return
+        stops = self.lab.hypervisor.stops
+        hit = history.back_until([stops.points[number] for number in self.points.values()], self.interrupted)
+        yield self.report(SIGTRAP) if hit is not None else self.at_the_beginning()
+
+    def at_the_beginning(self) -> bytes:
+        return f"T{SIGTRAP:02x}replaylog:begin;thread:{self.thread:x};".encode()
+
+    # Leaving, and everything else
+
+    def detach(self, text: str) -> Iterator[bytes]:
+        self.leave()
+        yield OK
+
+    def kill(self, text: str) -> Iterator[bytes]:
+        self.leave()
+        self.lab.shell(f"vm stop {self.number} --force")
+        if text.startswith("vKill"):
+            yield OK
+
+    def monitor(self, text: str) -> Iterator[bytes]:
+        """A command of the shell; what it says is shown by gdb."""
+        line = bytes.fromhex(text.partition(",")[2]).decode("utf-8", "replace")
+        if re.match(r"\s*vm\s+gdb\b", line):
+            yield said("gdb is attached already\n")
+        else:
+            try:
+                shown = self.lab.shell(line).text()
+            except AxError as error:
+                shown = str(error)
+            if shown:
+                yield said(shown + "\n")
+        yield OK
+
+
+def said(text: str) -> bytes:
+    """A text that gdb shows to the person."""
+    return b"O" + text.encode()[: LARGEST * 2].hex().encode()
+
+
+def place(text: str) -> tuple[int, int]:
+    """`40080000,10`: an address and a number of bytes. Raises ValueError."""
+    address, comma, size = text.partition(",")
+    found = int(address, 16), int(size, 16)
+    if not comma or found[0] < 0 or found[0] >> 64 or found[1] < 0:
+        raise ValueError(text)
+    return found
+
+
+def point_key(text: str) -> tuple[str, int, int]:
+    """`Z0,40080000,4`: kind, address, size. Raises ValueError."""
+    kind, _, rest = text[1:].partition(",")
+    if kind not in tuple("01234"):
+        raise ValueError(text)
+    address, size = place(rest.partition(";")[0])
+    if size > LARGEST:
+        raise ValueError(text)
+    return kind, address, size
+
+
+def memory_or_error(cpu: Any, address: int, size: int) -> bytes:
+    """Memory as hexadecimal digits, or gdb's error."""
+    try:
+        return guest_memory.read(cpu, address, size).hex().encode()
+    except LookupError:
+        return NO_MEMORY
+
+
+Handler = Callable[[Session, str], Iterator[bytes]]
+# By the beginning of the packet; the first that fits.
+HANDLERS: tuple[tuple[str, Handler], ...] = (
+    ("qSupported", Session.supported),
+    ("QStartNoAckMode", Session.no_acknowledgements),
+    ("qXfer:features:read:", Session.features),
+    ("qfThreadInfo", Session.threads),
+    ("qsThreadInfo", Session.no_more_threads),
+    ("qThreadExtraInfo,", Session.thread_info),
+    ("qAttached", Session.attached),
+    ("qSymbol", Session.fine),
+    ("qRcmd,", Session.monitor),
+    ("qC", Session.current),
+    ("vCont?", Session.can_continue),
+    ("vCont;", Session.resume),
+    ("vKill", Session.kill),
+    ("bs", Session.step_back),
+    ("bc", Session.go_back),
+    ("?", Session.why_stopped),
+    ("H", Session.choose),
+    ("T", Session.alive),
+    ("g", Session.read_all),
+    ("G", Session.write_all),
+    ("p", Session.read_one),
+    ("P", Session.write_one),
+    ("m", Session.read_memory),
+    ("M", Session.write_memory),
+    ("X", Session.write_memory),
+    ("Z", Session.set_point),
+    ("z", Session.clear_point),
+    ("c", Session.simple_resume),
+    ("s", Session.simple_resume),
+    ("D", Session.detach),
+    ("k", Session.kill),
+)

@@ -1,7 +1,7 @@
 """The few shapes that every picture is made of, and the colours that all of them share.
 
-Colours are mid-tones that read on white and on nearly black; the kinds differ in lightness too, so that the
-colour-blind tell them apart (after Okabe and Ito). What comes from outside, names above all, is escaped here.
+Colours are mid-tones that read on white and on nearly black, and that the colour-blind tell apart (after Okabe and
+Ito; `tests/test_palette.py` holds them to numbers). What comes from outside, names above all, is escaped here.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from axlab.shell.render import harmless
 
 INK = "#808080"  # words and lines
 FAINT = 0.35  # opacity of what is there but does not matter now
-BLUE, GREEN, ORANGE, PURPLE, RED = "#2f78b7", "#00886a", "#b5651d", "#9a5b90", "#c8453b"
-AMBER, SLATE = "#b08a1e", "#6c8fb0"
+BLUE, GREEN, ORANGE, PURPLE, RED = "#2f78b7", "#00886a", "#b35a1a", "#9a5b90", "#c8453b"
+AMBER, SLATE, GREY = "#b08a1e", "#6c8fb0", "#8f8f8f"
 PAPER = "#ffffff"  # words on a coloured box
 
 SANS = "DejaVu Sans, Verdana, sans-serif"

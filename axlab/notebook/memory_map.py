@@ -24,7 +24,7 @@ COLOURS = {
     "mediated": d.ORANGE,
     "passthrough": d.GREEN,
     "tables": d.PURPLE,
-    "other": "#6f6f9c",
+    "other": d.GREY,
     "free": "none",
 }
 WIDTH, TOP = 880, 46

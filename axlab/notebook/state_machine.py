@@ -135,7 +135,8 @@ def draw(data: dict[str, Any]) -> Picture:
         taken[move["old"], move["new"]] = taken.get((move["old"], move["new"]), 0) + 1
     visited = {"Loading"} | {move["new"] for move in data["path"]}
     parts = [
-        d.words(32, 26, d.fitted(f"{title}: life cycle", 620, 14), size=14, bold=True),
+        d.words(32, 22, d.fitted(f"{title}: life cycle", 620, 14), size=14, bold=True),
+        d.words(32, 40, d.fitted(f"{data['state']}: {data['reason']}", 810, 11), size=11) if data["reason"] else "",
         *(_edge(old, new, taken.get((old, new), 0)) for old, new in EDGES),
         *(_state(name, data["state"], name in visited) for name in PLACES),
         *_commands(data, 32, 350),

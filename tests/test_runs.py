@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from axlab import Lab, runs, sweep
 from axlab.errors import AxError
+from axlab.scale.parts import Damaged, read_record
 from axlab.scale.runs import Runs
 
 
@@ -98,6 +103,15 @@ def test_a_wrong_query_is_told_in_duckdbs_words(found: Runs) -> None:
         found.sql("select shceduler from runs")
 
 
+def test_duckdb_is_wanted_by_name_where_it_is_missing(found: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    with pytest.raises(AxError) as error:
+        found.sql("select 1")
+    assert error.value.message == (
+        "SQL over runs needs the package duckdb, which is not installed: python -m pip install 'axlab[scale]'"
+    )
+
+
 def test_a_folder_that_is_no_sweep_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AxError) as error:
         runs(tmp_path)
@@ -118,6 +132,27 @@ def test_a_damaged_part_is_named(found: Runs, tmp_path: Path) -> None:
     (tmp_path / "parts/000000.parquet").write_bytes(b"PAR1" + whole[4:200] + b"PAR1")
     with pytest.raises(AxError, match="000000.parquet is damaged .* remove it, and the same sweep makes the run again"):
         runs(tmp_path).records()
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_stands_in_a_part_it_is_read_or_told(found: Runs, tmp_path: Path, data: st.DataObject) -> None:
+    whole = bytearray(found.parts[0].read_bytes())
+    for _ in range(data.draw(st.integers(1, 8))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path / "part.parquet"
+    path.write_bytes(whole)
+    try:
+        assert read_record(path)["vcpus"] is not None
+    except Damaged as error:
+        assert str(error)
+
+
+@pytest.mark.parametrize("record", ["[]", "{}", '{"run": "1"}', "3", "nonsense"])
+def test_a_part_with_another_record_is_told(record: str, tmp_path: Path) -> None:
+    pyarrow.parquet.write_table(pyarrow.table({"record": [record]}), tmp_path / "part.parquet")
+    with pytest.raises(Damaged):
+        read_record(tmp_path / "part.parquet")
 
 
 def test_a_notebook_shows_the_runs(found: Runs) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from axlab import Lab, runs, sweep
+from axlab import Lab, __version__, runs, sweep
 from axlab.errors import AxError
 from axlab.scale.folder import part_path
 from axlab.scale.source import source_of
+from axlab.scale.worker import Task, work
 
 GUEST = """
 [base]
@@ -243,6 +245,27 @@ def test_a_lab_in_a_snapshot_has_its_cpus(booted: Path, tmp_path: Path) -> None:
 def test_a_snapshot_that_is_not_there_is_told_before_any_run(tmp_path: Path) -> None:
     with pytest.raises(AxError, match="nowhere.axsnap: no such file or directory"):
         sweep([], None, out=tmp_path / "runs", snapshot=tmp_path / "nowhere.axsnap")
+
+
+def test_a_worker_with_another_version_makes_no_run() -> None:
+    with pytest.raises(AxError) as error:
+        work(Task(0, b"", {}, "off", version="0.0.1"))
+    assert error.value.message == (
+        f"a worker has AxLab {__version__}, and here it is 0.0.1: install the same on both"
+    )
+
+
+@pytest.mark.parametrize("package", ["cloudpickle", "joblib", "pyarrow"])
+def test_a_package_that_is_missing_is_named_with_how_to_install_it(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(AxError) as error:
+        sweep(demo, None, out=tmp_path / "runs")
+    told = f"needs the package {package}, which is not installed: python -m pip install 'axlab[scale]'"
+    assert told in str(error.value)
 
 
 def test_what_is_no_engine_is_refused(tmp_path: Path) -> None:

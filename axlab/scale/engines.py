@@ -116,7 +116,7 @@ class Call:
 class DaskEngine:
     """A Dask cluster. Runs of a worker that dies are made by others; a cluster that goes away is waited for."""
 
-    def __init__(self, cluster: Any, patience: float = PATIENCE) -> None:
+    def __init__(self, cluster: Any, say: Say, patience: float = PATIENCE) -> None:
         self.distributed = library("distributed", "a sweep on a Dask cluster")
         self.ours = isinstance(cluster, str)
         self.patience = patience
@@ -124,6 +124,8 @@ class DaskEngine:
         self.client = self._connect() if self.ours else cluster
         self.executor = self.client.get_executor(pure=False)
         self.futures: set[Future[Done]] = set()
+        if not self.client.nthreads():
+            say(f"the cluster at {self.address} has no workers yet; waiting for one")
 
     def _connect(self) -> Any:
         try:
@@ -177,12 +179,12 @@ class DaskEngine:
             self.client.close()
 
 
-def engine_of(executor: Any, workers: int | None) -> Engine:
+def engine_of(executor: Any, workers: int | None, say: Say) -> Engine:
     """The engine of what a user gave: nothing, an executor, a Dask client, or a scheduler's address."""
     if executor is None:
         return LocalEngine(workers)
     if isinstance(executor, str) or hasattr(executor, "get_executor"):
-        return DaskEngine(executor)
+        return DaskEngine(executor, say)
     if isinstance(executor, Executor) or hasattr(executor, "submit"):
         return ExecutorEngine(executor)
     raise AxError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 from axlab.scale.libraries import library
@@ -82,11 +83,30 @@ def widened(table: Any, kind: str, run: int, schema: Any) -> Any:
     return pyarrow.table(columns, schema=schema).unify_dictionaries()
 
 
-def read_record(path: Any) -> dict[str, Any]:
-    """The record of a part. Raises what pyarrow raises for a file that is none."""
+FIELDS = {
+    "run": int, "parameters": dict, "result": dict, "error": str, "traceback": str, "cpu_seconds": float,
+    "fingerprint": str, "virtual_ns": int, "instructions": int, "exits": int, "vcpus": list,
+}  # fmt: skip
+"""What a record holds, whatever was run."""
+
+
+class Damaged(Exception):
+    """A file that is no part, and why."""
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The record of a part. Raises `Damaged` for a file that is none, and OSError for one that cannot be read."""
     parquet = library("pyarrow.parquet", "reading runs")
-    with parquet.ParquetFile(path) as file:
-        record: dict[str, Any] = json.loads(file.read_row_group(0, columns=["record"])["record"][0].as_py())
-    return record
-
-
+    try:
+        with path.open("rb") as file, parquet.ParquetFile(file) as opened:
+            record = json.loads(opened.read_row_group(0, columns=["record"])["record"][0].as_py())
+    except PermissionError:
+        raise
+    except Exception as error:  # pyarrow has a family of its own, and what is damaged may raise any of it
+        raise Damaged(str(error) or type(error).__name__) from None
+    for name, kind in FIELDS.items():
+        if not isinstance(record, dict) or not isinstance(record.get(name), kind):
+            raise Damaged(f"its record has no {name}")
+    if not all(isinstance(row, dict) for row in record["vcpus"]):
+        raise Damaged("its record has vcpus that are none")
+    return dict(record)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from axlab.errors import AxError
 from axlab.scale.folder import PARTS, read_manifest, whole_parts
 from axlab.scale.libraries import library
-from axlab.scale.parts import read_record
+from axlab.scale.parts import Damaged, read_record
 
 if TYPE_CHECKING:
     import pandas
@@ -53,8 +53,10 @@ class Runs:
     def _record(self, path: Path) -> dict[str, Any]:
         try:
             return read_record(path)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except Damaged as error:
             raise AxError(f"{path} is damaged ({error}); remove it, and the same sweep makes the run again") from None
+        except OSError as error:
+            raise AxError(f"{path}: {(error.strerror or str(error)).lower()}") from None
 
     def table(self) -> Any:
         """The runs as an Arrow table: `run`, parameters, results, and what was measured of every run."""

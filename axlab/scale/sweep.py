@@ -63,7 +63,7 @@ def sweep(
         if missing:
             tasks = [Task(number, pickled, sets[number], trace) for number in missing]
             with shown(len(sets), len(folder.done), watch is None) as (tick, say):
-                with closing(engine_of(executor, workers)) as engine, closing(results(engine, tasks, say)) as done:
+                with closing(engine_of(executor, workers, say)) as engine, closing(results(engine, tasks, say)) as done:
                     for one in done:
                         folder.add(one.run, one.part)
                         tick(one.record)

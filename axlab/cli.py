@@ -77,7 +77,20 @@ def declare_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-instructions", type=count, metavar="N", help="limit of guest instructions")
     parser.add_argument("--stats", metavar="FILE", help="write what was used as JSON, however the run ends")
     parser.add_argument("--trace", metavar="FILE", help="write the trace; the extension chooses its form")
-    parser.add_argument("--trace-level", choices=("off", "events", "blocks", "instructions"))
+    parser.add_argument(
+        "--trace-level",
+        choices=("off", "events", "blocks", "instructions", "memory"),
+        help="what is recorded (default: events); instructions by blocks or one by one; memory: loads and stores, too",
+    )
+    parser.add_argument(
+        "--trace-addresses",
+        action="append",
+        metavar="RANGE",
+        help="only instructions of, and accesses to, 0x40080000..0x40080fff; may be given several times",
+    )
+    parser.add_argument("--trace-window", metavar="WINDOW", help="only what happens in 10ms..20ms of virtual time")
+    parser.add_argument("--trace-limit", type=count, metavar="N", help="keep about the last N rows")
+    parser.add_argument("--trace-spill", action="store_true", help="put a long trace on disk while it grows")
     parser.add_argument(
         "--fingerprint", action="store_true", help="print the hash of the event stream to standard error"
     )

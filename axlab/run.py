@@ -291,7 +291,13 @@ def main(arguments: argparse.Namespace) -> int:
     lab = Lab.restore(arguments.from_snapshot, history=False) if arguments.from_snapshot else made_lab(configs)
     say_without_cache(lab)
     level = arguments.trace_level or ("events" if arguments.trace or arguments.fingerprint else "off")
-    lab.trace.record(level)
+    lab.trace.record(
+        level,
+        addresses=arguments.trace_addresses,
+        window=arguments.trace_window,
+        limit=arguments.trace_limit,
+        spill=arguments.trace_spill,
+    )
     if level == "off" and not (arguments.fingerprint or arguments.save_snapshot):
         lab.events.remove(lab.trace.recorder)
     created = create_all(lab, configs)
@@ -319,6 +325,8 @@ def main(arguments: argparse.Namespace) -> int:
             write_json(arguments.stats, statistics(lab, time.process_time() - began))
         if arguments.trace:
             lab.trace.save(arguments.trace)
+            if lab.trace.problem:
+                print(f"axlab: {lab.trace.problem}", file=sys.stderr)
     if arguments.save_snapshot:
         lab.snapshots.write(Path(arguments.save_snapshot))
     if ended.message:

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from math import prod
 from pathlib import Path
 
-from axlab.bench import boots, engines, others
+from axlab.bench import boots, engines, others, recording
 from axlab.bench import many_runs as scale
 from axlab.bench.clock import best, calibration
 from axlab.bench.figures import Figure, LeftOut, at_most, per_second
@@ -87,6 +87,19 @@ def traces(settings: Settings) -> Iterator[Result]:
             rates.append(run.instructions / time / 1e6)
         yield per_second(f"{len(ours)} workloads on Unicorn, a hook for every {hook}", mean(rates))
         yield Figure(f"recording, as a multiple of Unicorn's {hook} hook", rate / mean(rates), "x", reach)
+
+
+def memory(settings: Settings) -> Iterator[Result]:
+    """What a trace of every instruction takes in memory, and how fast rows become a frame."""
+    short = {workload: recording.recorded(workload, 1) for workload in available()}
+    sizes = {workload: recording.bytes_of(trace) / len(trace) for workload, trace in short.items()}
+    worst = max(sizes, key=lambda workload: sizes[workload])
+    yield at_most(f"a recorded instruction of {worst.name}, which takes the most", sizes[worst], "bytes", 24)
+    whole = recording.recorded(worst, recording.WHOLE)
+    size = recording.bytes_of(whole) * recording.WHOLE / len(whole) / 1e6
+    yield at_most("10 million recorded instructions of it", size, "MB", 300)
+    yield Figure("instructions as a frame", recording.instruction_rows(whole), "M rows/s", 5)
+    yield Figure("exits as a frame", recording.exit_rows(max(3, settings.repeat)), "M rows/s", 5)
 
 
 def stage2(settings: Settings) -> Iterator[Result]:
@@ -206,6 +219,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "workloads": workloads,
     "stage2": stage2,
     "traces": traces,
+    "memory": memory,
     "u-boot": u_boot,
     "linux": linux,
     "sleepers": sleepers,

@@ -225,3 +225,31 @@ def columns_of(event_type: type[Any]) -> tuple[Column, ...]:
 def document() -> list[tuple[str, Column]]:
     """(kind, column) of everything that a trace holds: what the reference page prints."""
     return [(kind, column) for kind, event_type in (ROWS | VIEWS).items() for column in columns_of(event_type)]
+
+
+HEAD = """\
+# Columns of traces
+
+Written from the declarations in `axlab/trace/columns.py`; a test holds it to them. `lab.trace.frame(KIND)` has the
+columns of a kind, a view those of a view. Beside each column of virtual time there is one of Timedeltas: `at` beside
+`time`, `begin_at` beside `begin`, and so on.
+"""
+
+
+def reference() -> str:
+    """The reference page of all columns: name, dtype, unit and meaning."""
+    parts = [HEAD]
+    for title, kinds in (("Kinds", ROWS), ("Views", VIEWS)):
+        parts.append(f"## {title}\n")
+        for kind, row_type in kinds.items():
+            summary = (row_type.__doc__ or "").split("\n\n")[0].replace("\n", " ").strip()
+            described = "" if summary.startswith(f"{row_type.__name__}(") else f"{' '.join(summary.split())}\n\n"
+            parts.append(f"### {kind}\n\n{described}| column | dtype | unit | meaning |\n|---|---|---|---|")
+            parts += [_row(column) for column in columns_of(row_type)]
+            parts.append("")
+    return "\n".join(parts)
+
+
+def _row(column: Column) -> str:
+    cells = (f"`{column.name}`", f"`{FORMS[column.form].dtype}`", column.unit, column.meaning)
+    return f"| {' | '.join(cell.replace('<', '&lt;') for cell in cells)} |"

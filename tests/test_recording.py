@@ -231,9 +231,10 @@ def test_files_go_with_the_last_trace_that_has_them(small_parts: None, tmp_path:
     rows = len(copied.trace.frame("accesses"))
     assert rows > 100
     lab.trace.clear()
+    del lab
     gc.collect()
     assert len(copied.trace.frame("accesses")) == rows
-    copied.trace.clear()
+    del copied
     gc.collect()
     assert list(folder.iterdir()) == []
 

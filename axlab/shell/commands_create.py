@@ -71,7 +71,7 @@ def _free(config: VmConfig, ids: Any) -> VmConfig:
     Argument(
         "configs",
         FilePath("host", "CONFIG_FILE"),
-        "TOML files; an image or 'demo' gets a default configuration",
+        "TOML files; an image, a source (.S, .c) or 'demo' gets a default configuration",
         maximum=None,
         missing="Error: No VM configuration file specified",
         shown="[CONFIG_FILE...]",

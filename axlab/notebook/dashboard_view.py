@@ -7,10 +7,10 @@ from typing import Any
 
 import ipywidgets
 
-from axlab.notebook.dashboard import Dashboard
+from axlab.notebook.dashboard import Dashboard, DashboardPicture
 from axlab.notebook.live import Live
 from axlab.notebook.live_machine import machine_of
-from axlab.notebook.widgets import VIEWS, LiveView
+from axlab.notebook.widgets import VIEWS, LiveView, display_live
 
 
 def view_of(scene: Any) -> Any:
@@ -83,7 +83,15 @@ class DashboardView(ipywidgets.VBox):  # type: ignore[misc]
             view.close()
         super().close()
 
+    @property
+    def picture(self) -> DashboardPicture:
+        """What is shown, as a page of pictures."""
+        return self.scene.picture()
+
+    def _ipython_display_(self) -> None:
+        display_live(self)
+
     def _repr_mimebundle_(self, **more: Any) -> Any:
         found = super()._repr_mimebundle_(**more)
         bundle, metadata = found if isinstance(found, tuple) else (found, {})
-        return {**(bundle or {}), **self.scene.picture()._repr_mimebundle_()}, metadata
+        return {**(bundle or {}), **self.picture._repr_mimebundle_()}, metadata

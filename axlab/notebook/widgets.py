@@ -83,24 +83,28 @@ class LiveView(anywidget.AnyWidget):
         super().close()
 
     def _ipython_display_(self) -> None:
-        """Show the picture and, in its place where a kernel runs, the live view.
-
-        JupyterLab says "model not found" for a view whose kernel is gone, whatever else the output holds; so the
-        picture is an output of its own, which `view.css` hides while the view behind it lives.
-        """
-        from IPython.display import display
-
-        still = self.picture._repr_mimebundle_()
-        still["text/html"] = f'<div class="axlab-still">{still["text/html"]}</div>'
-        display(still, raw=True)  # type: ignore[no-untyped-call]
-        bundle, metadata = self._repr_mimebundle_()
-        nothing = {"text/plain": "(live view)", "text/html": ""}
-        display(bundle | nothing, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
+        display_live(self)
 
     def _repr_mimebundle_(self, **more: Any) -> Any:
         found = super()._repr_mimebundle_(**more)
         bundle, metadata = found if isinstance(found, tuple) else (found, {})
         return {**(bundle or {}), **self.picture._repr_mimebundle_()}, metadata
+
+
+def display_live(view: Any) -> None:
+    """Show the picture of a view and, in its place where a kernel runs, the live view.
+
+    JupyterLab says "model not found" for a view whose kernel is gone, whatever else the output holds; so the
+    picture is an output of its own, which `view.css` hides while the view behind it lives.
+    """
+    from IPython.display import display
+
+    still = view.picture._repr_mimebundle_()
+    still["text/html"] = f'<div class="axlab-still">{still["text/html"]}</div>'
+    display(still, raw=True)  # type: ignore[no-untyped-call]
+    bundle, metadata = view._repr_mimebundle_()
+    nothing = {"text/plain": "(live view)", "text/html": ""}
+    display(bundle | nothing, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
 
 
 class PictureView(LiveView):

@@ -17,7 +17,7 @@ COUNTS = """
     b.ne 1b
     b 2f
     nop
-2:  msr tpidr_el1, x3
+2:  ic ivau, x3
     nop
     nop
     svc #0

@@ -14,6 +14,7 @@ from unicorn_oracle import BRANCHES, POINTER, random_fields, writes_pointer
 from axlab.machine.cpu import Cpu
 from axlab.machine.isa.assembler import assemble
 from axlab.machine.isa.table import Row, load_table
+from axlab.machine.translator import runner
 from axlab.machine.traps import Trap
 
 pytestmark = pytest.mark.slow
@@ -33,6 +34,12 @@ SYSTEM_CODE = (
     "ccmp x{s}, x{t}, #4, ne", "ccmn w{s}, #3, #1, ge", "csel x{d}, x{s}, x{t}, lt", "adc x{d}, x{s}, x{t}",
     "subs x{d}, x{d}, #1", "ldrb w{d}, [x{p}], #1", "str x{s}, [x{p}, #-8]!", "ldp x{d}, x{t}, [x{p}, #16]",
 )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def soon_hot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs are short: translate blocks when they are entered for the third time."""
+    monkeypatch.setattr(runner, "HOT", 3)
 
 
 def state(cpu: Cpu) -> dict[str, object]:

@@ -94,23 +94,25 @@ class Facts:
 
     def learn(self, line: str, high: int | None) -> None:
         """What a line says of what it accesses, and an assignment of its target, which is at most `high`."""
-        for access in ACCESS.finditer(line):
-            self.accessed(access[1])
+        if ">>12)]" in line:
+            for access in ACCESS.finditer(line):
+                self.accessed(access[1])
         match = ASSIGNMENT.fullmatch(line)
         if match is None:
             return
         name, source = match[1], match[2]
-        aligned = self.is_aligned(source)
+        aligned = bool(self.aligned) and self.is_aligned(source)
         most = self.most(source, high)
         self.forget(name)
-        if len(source) < 120 and ARITHMETIC.fullmatch(source):
+        if source.isdigit():
+            self.constants[name] = int(source)
+        elif len(source) < 120 and ARITHMETIC.fullmatch(source):
             self.constants[name] = eval(source, {"__builtins__": {}})
         elif most is not None:
             self.high[name] = most
         if aligned:
             self.aligned.add(name)
-        step = STEP.fullmatch(source)
-        if step and step[2] == "+" and step[1] != name:
+        if name[0] == "a" and (step := STEP.fullmatch(source)) and step[2] == "+":
             self.origins[name] = step[1], int(source[source.index("+") + 1 : -1])
 
     def accessed(self, name: str) -> None:
@@ -124,12 +126,10 @@ class Facts:
 
     def most(self, source: str, high: int | None) -> int | None:
         """The most that a source can be, which folding says is at most `high`."""
-        total = SUM.fullmatch(source)
-        if total and total[2] == "+":
+        if "&" in source and (total := SUM.fullmatch(source)) and total[2] == "+":
             a, b = self.bound(total[1]), self.bound(total[3])
             return int(total[4]) if a is None or b is None else min(int(total[4]), a + b)
-        signed = SIGNED.fullmatch(source)
-        if signed:
+        if "^" in source and (signed := SIGNED.fullmatch(source)):
             source = self.signed(signed)
         known = self.bound(source) if source.isidentifier() else None
         return min((bound for bound in (known, high) if bound is not None), default=None)
@@ -147,9 +147,10 @@ class Facts:
         self.constants.pop(name, None)
         self.high.pop(name, None)
         self.aligned.discard(name)
-        self.origins.pop(name, None)
-        for address in [address for address, (base, _) in self.origins.items() if base == name]:
-            del self.origins[address]
+        if self.origins:
+            self.origins.pop(name, None)
+            for address in [address for address, (base, _) in self.origins.items() if base == name]:
+                del self.origins[address]
 
     def forget_all(self) -> None:
         self.constants.clear()

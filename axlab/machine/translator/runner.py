@@ -32,7 +32,7 @@ Function = Callable[[], Any]
 MEMORY_CELLS = tuple(f"{access}{size}" for access in "RW" for size in (1, 2, 4, 8))
 X = tuple(f"x{n}" for n in range(31))
 MAX_BLOCKS = 100_000
-HOT = 6  # entries after which a block is translated
+HOT = 16  # entries after which a block is translated
 FEW = 4  # instructions for which entering a block is not worth while
 
 

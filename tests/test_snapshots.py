@@ -158,6 +158,27 @@ def test_recorded_instructions_go_back_with_the_lab() -> None:
     assert list(lab.trace.recorder.table("blocks").rows()) == longer
 
 
+@pytest.mark.parametrize("disk", [False, True])
+def test_recorded_accesses_go_back_with_the_lab_and_are_up_to_who_looks(disk: bool) -> None:
+    lab = lab_with(COUNTS)
+    lab.hypervisor.start(lab.vm(0))
+    lab.trace.record("memory")
+    lab.run("50us")
+    lab.snapshots.save("here", disk=disk)
+    accesses = list(lab.trace.recorder.table("accesses").rows())
+    lab.run("50us")
+    longer = list(lab.trace.recorder.table("accesses").rows())
+    lab.snapshots.restore("here")
+    assert list(lab.trace.recorder.table("accesses").rows()) == accesses
+    lab.run("50us")
+    assert list(lab.trace.recorder.table("accesses").rows()) == longer
+    lab.trace.record("events")
+    lab.snapshots.restore("here")
+    lab.run("50us")
+    assert list(lab.trace.recorder.table("accesses").rows()) == accesses
+    assert lab.vm(0).vcpus[0].cpu.accesses is None
+
+
 def test_stop_points_are_up_to_who_looks_and_hold_in_the_past_too() -> None:
     lab = lab_with(COUNTS)
     lab.hypervisor.start(lab.vm(0))

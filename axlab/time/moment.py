@@ -15,6 +15,7 @@ from typing import Any
 from axlab.events import Log
 from axlab.machine.page_versions import Version
 from axlab.time.memento import Memento, capture
+from axlab.trace.executed import MEMORY
 
 Levels = dict[tuple[int, int], str]  # (VM, vCPU) whose instructions are recorded -> at which level
 
@@ -79,10 +80,11 @@ def settle(lab: Any, looking: Looking) -> None:
 
 
 def record_again(lab: Any, levels: Levels) -> None:
-    """Record the instructions of these vCPUs and of no others; recordings that went on then go on."""
+    """Record what these vCPUs execute, and at the level of memory access, and of no others; recordings go on."""
     executed = lab.trace.recorder.executed
     for known in executed.recordings:
         known.goes_on = known.goes_on and (known.vm, known.vcpu) in levels
+    record_accesses_again(lab, {place for place, level in levels.items() if level == MEMORY})
     going = {(known.vm, known.vcpu): known for known in executed.recordings if known.goes_on}
     for vm in lab.hypervisor.vms:
         for vcpu in vm.vcpus:
@@ -95,6 +97,20 @@ def record_again(lab: Any, levels: Levels) -> None:
                 trace = None
             if vcpu.cpu.trace is not trace:
                 vcpu.cpu.record(trace)
+
+
+def record_accesses_again(lab: Any, places: set[tuple[int, int]]) -> None:
+    """Record the accesses to memory of these vCPUs and of no others; recordings that went on then go on."""
+    executed = lab.trace.recorder.executed
+    for known in executed.accesses:
+        known.goes_on = known.goes_on and (known.vm, known.vcpu) in places
+    going = {(known.vm, known.vcpu): known for known in executed.accesses if known.goes_on}
+    for vm in lab.hypervisor.vms:
+        for vcpu in vm.vcpus:
+            place = (vm.id, vcpu.id)
+            wanted = (going.get(place) or executed.begin_accesses(*place)).trace if place in places else None
+            if vcpu.cpu.accesses is not wanted:
+                vcpu.cpu.record_accesses(wanted)
 
 
 def tell(lab: Any, text: str) -> None:

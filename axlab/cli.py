@@ -1,4 +1,4 @@
-"""The command line: `axlab run | shell | sweep | runs | asm | disasm | config | doctor | bench | notebook | ...`.
+"""The command line: `axlab run | replay | shell | sweep | asm | disasm | config | doctor | bench | notebook | ...`.
 
 Exit status: 0 done, 1 it ran and something failed, 2 wrong usage or files, 70 a defect of AxLab, 130
 interrupted. What is imported is imported by the subcommand that needs it.
@@ -103,6 +103,16 @@ def run_run(arguments: argparse.Namespace) -> int:
     if bool(arguments.targets) == bool(arguments.from_snapshot):
         arguments.wrong("name guests to boot, or a snapshot to go on from (--from-snapshot FILE)")
     return main(arguments)
+
+
+def declare_replay(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recording", metavar="FILE", help="what 'vm record save' or lab.record() has written")
+
+
+def run_replay(arguments: argparse.Namespace) -> int:
+    from axlab.run import replay
+
+    return replay(arguments.recording)
 
 
 def declare_shell(parser: argparse.ArgumentParser) -> None:
@@ -387,6 +397,7 @@ def run_runs(arguments: argparse.Namespace) -> int:
 
 SUBCOMMANDS = (
     Subcommand("run", "boot guests and stream their consoles", declare_run, run_run),
+    Subcommand("replay", "run a recording again, and say where it differs", declare_replay, run_replay),
     Subcommand("shell", "the interactive shell, or a script for it", declare_shell, run_shell),
     Subcommand("sweep", "many runs with different parameters, at once", declare_sweep, run_sweep),
     Subcommand("runs", "the runs of a sweep, or a question about them in SQL", declare_runs, run_runs),

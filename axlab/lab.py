@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from axlab.shell.progress import Progress
     from axlab.shell.running import Watcher
     from axlab.shell.shell import Shell
+    from axlab.time.recording import Recording
 
 RAM_GRANULE = 1 << 20
 SHORTEST_TICK = TIME_UNITS["us"]
@@ -130,6 +131,27 @@ class Lab:
         """
         lab = cls(folder=folder, **settings)
         lab.snapshots.load(path)
+        return lab
+
+    def record(self, path: str | Path | None = None) -> Recording:
+        """All that has come into the lab until now, written into a file if `path` says so. Raises `AxError`."""
+        from axlab.time.recording import record
+
+        recording = record(self)
+        if path is not None:
+            recording.save(path)
+        return recording
+
+    @classmethod
+    def replay(cls, path: str | Path, folder: str | Path | None = None) -> Lab:
+        """The lab that a recording makes, in a folder of its own. Raises `Diverged` where it comes out differently.
+
+        >>> lab.record("bug.axrec")
+        >>> lab = Lab.replay("bug.axrec")
+        """
+        from axlab.time.replay import replay
+
+        lab: Lab = replay(path, cls, folder)
         return lab
 
     def __getstate__(self) -> dict[str, Any]:

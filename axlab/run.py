@@ -334,3 +334,30 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.fingerprint:
         print(lab.fingerprint(), file=sys.stderr)
     return ended.status
+
+
+def replay(path: str) -> int:
+    """`axlab replay`: the consoles of a recording, and whether it came out as recorded. Returns the exit status."""
+    from axlab.shell.running import Interruptible
+    from axlab.time.replay import Diverged, replay
+
+    recorded = Output(sys.stdout.buffer, {})
+    with Interruptible() as interrupt:
+        try:
+            lab = replay(path, Lab, stopped=lambda: interrupt.requested, prepare=lambda lab: watch(lab, recorded))
+        except Diverged as error:
+            recorded.end()
+            print(f"axlab: {error}", file=sys.stderr)
+            return FAILED
+        except KeyboardInterrupt:
+            recorded.end()
+            print("axlab: interrupted", file=sys.stderr)
+            return INTERRUPTED
+    recorded.end()
+    print(f"axlab: the same as recorded, up to {format_duration(lab.now)}", file=sys.stderr)
+    return DONE
+
+
+def watch(lab: Lab, output: Output) -> None:
+    """Stream the consoles of a lab whose VMs are not there yet."""
+    lab.events.add(output.observe)

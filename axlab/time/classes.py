@@ -65,7 +65,7 @@ STATE: dict[str, tuple[str, ...]] = {
     "vmm.ownership": ("Ownership",),
     "vmm.passthrough": ("Granted",),
     "vmm.physical_cpus": ("PhysicalCpu", "PhysicalCpus"),
-    "vmm.scheduler": ("Fair", "Fifo", "RoundRobin"),
+    "vmm.scheduler": ("Fair", "Fifo", "Random", "RoundRobin"),
     "vmm.stage2": ("Mapping", "Stage2"),
     "vmm.symbols": ("Symbol", "Symbols"),
     "vmm.tasks": ("Task",),

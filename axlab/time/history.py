@@ -14,7 +14,7 @@ from typing import Any
 
 from axlab.errors import AxError
 from axlab.time import moment
-from axlab.time.branches import Branches, Command, Place
+from axlab.time.branches import START, Branches, Command, Place
 from axlab.time.checkpoints import Checkpoint, Checkpoints, instructions
 from axlab.units import format_duration
 from axlab.vmm.outside import Position
@@ -54,7 +54,8 @@ class Mark:
 class History:
     """The history of one lab, from the moment when it is made.
 
-    `done` commands of the current branch have been given. `clock` gives CPU seconds.
+    `done` commands of the current branch have been given. `is_whole`: it began with a new lab. `clock` gives CPU
+    seconds.
     """
 
     def __init__(self, lab: Any, clock: Callable[[], float] = time.process_time) -> None:
@@ -70,6 +71,7 @@ class History:
             self.checkpoints.forget(self.lab, place)
         self.branches = Branches()
         self.branches.here.fork = self.branches.here.end = self.place
+        self.is_whole = self.place == START and not len(self.lab.hypervisor.vms)
         self.done = 0
         self.effort = 0.0
         self.since = self.clock()

@@ -315,7 +315,7 @@ class Hypervisor:
             left, began, last = self.budget, self.executed, self.turns == turns
             if last:
                 self.budget = executed - began if left is None else min(left, executed - began)
-            why = self._advance(until, stop, None if last else turns)
+            why = self._advance(until, stop, turns + last)
             self.budget = None if left is None else left - (self.executed - began)
             if why != "turn" and (why != "instructions" or self.position != (turns, executed)):
                 return why

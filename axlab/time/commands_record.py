@@ -1,0 +1,57 @@
+"""`vm record`: what came into the lab from outside, as a file that anybody can replay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from axlab.shell.arguments import FilePath
+from axlab.shell.context import Context
+from axlab.shell.declaration import Argument, command
+from axlab.shell.parts import table_format
+from axlab.shell.render import Block, Lines, Table
+from axlab.shell.results import Result
+from axlab.time.recording import Recording, record
+from axlab.time.tree import text_of
+from axlab.units import format_duration
+
+
+@dataclass(kw_only=True)
+class RecordResult(Result):
+    """What came from outside until now: virtual times in ns."""
+
+    end: int
+    commands: list[dict[str, Any]] = field(default_factory=list)
+    path: str = ""
+
+    def blocks(self) -> list[Block]:
+        if self.path:
+            return self.transcript
+        if not self.commands:
+            return [Lines(("Nothing came from outside yet.",))]
+        rows = tuple((format_duration(one["time"]), one["text"]) for one in self.commands)
+        return [Table(("TIME", "COMMAND"), rows)]
+
+
+def result_of(recording: Recording, **more: Any) -> RecordResult:
+    commands = [{"time": one.place.now, "text": text_of(one)} for one in recording.commands]
+    return RecordResult(end=recording.end.now, commands=commands, **more)
+
+
+@command("vm record save", "Write a recording of the lab", Argument("file", FilePath(), "A file in the lab's folder"))
+def save(context: Context, file: str) -> Result:
+    """Write all that has come into the lab since it was made: what was created, started, typed, and when.
+
+    'axlab replay FILE' and `Lab.replay(file)` make the same lab of it, anywhere.
+    """
+    recording = record(context.lab)
+    size = context.shell.files.write(file, recording.text())
+    context.say(
+        f"✓ {len(recording.commands)} commands up to {format_duration(recording.end.now)}: {file}, {size} bytes"
+    )
+    return result_of(recording, path=file, transcript=context.transcript)
+
+
+@command("vm record show", "Show what a recording would hold", table_format())
+def show(context: Context, format: str) -> Result:
+    return result_of(record(context.lab), format=format)

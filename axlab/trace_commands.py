@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from axlab.errors import AxError
-from axlab.shell.arguments import Choice, Duration, FilePath, Number, Text, Vm, VmReference
+from axlab.shell.arguments import Choice, Duration, FilePath, FilterText, Number, Vm, VmReference
 from axlab.shell.context import Context
 from axlab.shell.declaration import Argument, Option, command
 from axlab.shell.inspecting import the_vm
@@ -67,7 +67,7 @@ def cell(name: str, value: Any) -> str:
     Option("kind", Choice(tuple(ROWS), "KIND"), "Rows of this kind", short="k"),
     Option("since", Duration(), "From this virtual time on", short="s"),
     Option("until", Duration(), "Before this virtual time", short="u"),
-    Option("where", Text("FILTER"), "Only rows for which this holds: exit == mmio and vcpu == 0", short="w"),
+    Option("where", FilterText(), "Only rows for which this holds: exit == mmio and vcpu == 0", short="w"),
     Option("last", Number(1, 1_000_000, "N"), "How many of the last rows are shown", short="n", default=LAST),
     Option("output", FilePath("lab"), f"Write the rows to a file: {NAMES_OF_FORMS}", short="o"),
     Option("level", Choice(LEVELS, "LEVEL"), "What is recorded from now on", short="l"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from axlab.lab import Lab
 from axlab.trace.columns import ROWS, columns_of
 from axlab.trace.filter import Filter, kinds_of
 from axlab.trace.filter_check import address
-from axlab.trace.filter_names import EXITS, VCPU_STATES, VM_STATES, Scope, known_names
+from axlab.trace.filter_names import EXITS, VCPU_STATES, VM_STATES, Scope, known_names, reference
 from axlab.trace.recorder import Recorder
 from axlab.vmm import exits, psci, register_values
 from axlab.vmm.lifecycle import VmStatus
@@ -94,6 +95,7 @@ def chosen(recorder: Recorder, text: str, kind: str) -> list[int]:
         ("write and gpa == 0x9000000", "mmio", [0]),
         ("not write", "mmio", []),
         ("device == uart", "mmio", [0]),
+        ("mmio(uart) and gpa == 0x9000000", "mmio", [0]),
         ("intid == 27 and interrupt == taken", "interrupts", [0]),
         ("console contains \"login: \"", "console", [2]),
         ("console contains \"login: \" or console == 'next'", "console", [2, 3]),
@@ -273,6 +275,16 @@ def test_and_or_and_not_are_those_of_logic(one: str, other: str) -> None:
 def test_a_column_that_is_not_there_decides_nothing() -> None:
     lab = Lab()
     assert chosen(lab.trace.recorder, "not intid == 3", "exits") == []
+
+
+def test_the_names_in_docs_are_those_of_the_language() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "filter.md").read_text(encoding="utf-8")
+    assert page.endswith(reference()), "write the table of docs/filter.md anew: it is filter_names.reference()"
+
+
+@pytest.mark.parametrize("text", ["sysreg", "psci", "wfi", "ipi", "irq", "page_fault", "cpu_on", "off", "hypercall"])
+def test_every_word_of_the_page_is_an_exit(text: str) -> None:
+    assert Filter(f"exit == {text}", SCOPE).kinds == {"exits"}
 
 
 def test_labels_of_the_assembler_reach_to_the_next() -> None:

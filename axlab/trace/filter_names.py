@@ -71,7 +71,7 @@ SHORTER = (
     Name("interrupt", "action", ("interrupts",), "word", "what became of an interrupt", alone=True,
          words=("raised", "injected", "taken", "ended")),
     Name("intid", "intid", ("interrupts",), "number", DESCRIBED["intid"].meaning),
-    Name("mmio", "address", ("mmio",), "number", "guest physical address of an access to a device", alone=True),
+    Name("mmio", "device", ("mmio",), "word", "device of the hypervisor that was accessed", alone=True),
     Name("write", "is_write", ("mmio", "accesses", "access"), "flag", "the access is a store"),
     Name("state", "new", ("vm_states",), "word", "state of a VM, when it changes", words=VM_STATES),
     Name("vcpu_state", "new", ("vcpu_states",), "word", "scheduling state of a vCPU, when it changes",
@@ -108,6 +108,19 @@ def known_names() -> dict[str, Name]:
 def exit_words() -> dict[str, tuple[str, ...]]:
     """What may be written for exits, in lower case, and the types that it means."""
     return {**{snake(name): (name,) for name in EXITS}, **{name.lower(): (name,) for name in EXITS}, **EXIT_GROUPS}
+
+
+def reference() -> str:
+    """The table of names for the reference page, as Markdown; sorted, without registers, symbols and VMs."""
+    lines = ["| name | type | known of | meaning |", "|---|---|---|---|"]
+    for name in sorted(known_names().values(), key=lambda one: one.name):
+        standing = "also while a vCPU stands" if name.name in EVERYWHERE else ""
+        kinds = ["`vm watch`" if kind == ACCESS else kind for kind in name.kinds]
+        of = "everything" if len(kinds) > 8 else ", ".join(kinds)
+        known = "; ".join(part for part in (of, standing) if part)
+        words = f" ({', '.join(name.words)})" if name.words and len(name.words) < 9 else ""
+        lines.append(f"| `{name.name}` | {name.type} | {known} | {name.meaning.replace('<NA>', '`<NA>`')}{words} |")
+    return "\n".join(lines) + "\n"
 
 
 def snake(name: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 from jupyter_lab import browser, server  # noqa: F401 -- fixtures
+from notebook_cells import ip  # noqa: F401 -- a fixture
 
 # The same examples on every run and machine, and no time limit on an example: a slow machine is no defect.
 hypothesis.settings.register_profile(

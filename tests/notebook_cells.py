@@ -1,17 +1,23 @@
-"""An IPython of the test's own with the extension loaded, and what tests do with it."""
+"""An IPython of a test's own, and what tests do with it."""
 
 from __future__ import annotations
 
+import atexit
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
 
 
 def notebook(folder: Path, monkeypatch: pytest.MonkeyPatch) -> InteractiveShell:
-    """An IPython in a folder, as a kernel has it."""
+    """An IPython in a folder, as a kernel has it, with the extension loaded."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
     monkeypatch.setenv("IPYTHONDIR", str(folder / "ipython"))
     monkeypatch.chdir(folder)
     config = Config()
@@ -20,6 +26,14 @@ def notebook(folder: Path, monkeypatch: pytest.MonkeyPatch) -> InteractiveShell:
     shell = InteractiveShell(config=config)
     shell.run_line_magic("load_ext", "axlab")
     return shell
+
+
+@pytest.fixture
+def ip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+    """An IPython of the test's own."""
+    shell = notebook(tmp_path, monkeypatch)
+    yield shell
+    atexit.unregister(shell.atexit_operations)
 
 
 def value(ip: InteractiveShell, cell: str) -> Any:

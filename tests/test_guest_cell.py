@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from notebook_cells import complete, notebook, value
+from notebook_cells import complete, value
 
 from axlab.errors import AxError, SourceErrors
 from axlab.guests.c_compiler import COMPILER
@@ -17,13 +15,6 @@ from axlab.lab import Lab
 HELLO = '%%guest hello\n        .include "axlab.S"\n        adr x0, text\n        bl print\n        b power_off\n'
 HELLO += 'text:   .asciz "hello\\n"\n'
 SPINS = "%%guest hello\nb .\n"
-
-
-@pytest.fixture
-def ip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
-    shell = notebook(tmp_path, monkeypatch)
-    yield shell
-    atexit.unregister(shell.atexit_operations)
 
 
 def lab_of(ip: InteractiveShell) -> Lab:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from notebook_cells import complete, notebook, value
+from notebook_cells import complete, value
 
 from axlab.errors import AxError
 from axlab.lab import Lab
 from axlab.notebook.completion import command_before
 from axlab.notebook.magics import AxLabMagics, load_ipython_extension, loaded, unload_ipython_extension
-
-
-@pytest.fixture
-def ip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
-    shell = notebook(tmp_path, monkeypatch)
-    yield shell
-    atexit.unregister(shell.atexit_operations)
 
 
 def test_a_line_gives_the_result_of_the_shells_command(ip: InteractiveShell) -> None:

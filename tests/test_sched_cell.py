@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from notebook_cells import complete, notebook, value
+from notebook_cells import complete, value
 
 from axlab.errors import AxError
 
@@ -20,13 +16,6 @@ class Lottery(Scheduler):
         return {}
 """
 CROWD = "%axlab new cpus=1 scheduler={}\n%vm create demo\n%vm clone 0 twin\n%vm start all --detach\n"
-
-
-@pytest.fixture
-def ip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
-    shell = notebook(tmp_path, monkeypatch)
-    yield shell
-    atexit.unregister(shell.atexit_operations)
 
 
 def scheduler(ip: InteractiveShell) -> str:

@@ -10,7 +10,7 @@ import ipywidgets
 from axlab.notebook.dashboard import Dashboard, DashboardPicture
 from axlab.notebook.live import Live
 from axlab.notebook.live_machine import machine_of
-from axlab.notebook.widgets import VIEWS, LiveView, display_live
+from axlab.notebook.widgets import VIEWS, LiveView, display_live, with_picture
 
 
 def view_of(scene: Any) -> Any:
@@ -92,6 +92,4 @@ class DashboardView(ipywidgets.VBox):  # type: ignore[misc]
         display_live(self)
 
     def _repr_mimebundle_(self, **more: Any) -> Any:
-        found = super()._repr_mimebundle_(**more)
-        bundle, metadata = found if isinstance(found, tuple) else (found, {})
-        return {**(bundle or {}), **self.picture._repr_mimebundle_()}, metadata
+        return with_picture(super()._repr_mimebundle_(**more), self.picture)

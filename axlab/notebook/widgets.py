@@ -86,9 +86,13 @@ class LiveView(anywidget.AnyWidget):
         display_live(self)
 
     def _repr_mimebundle_(self, **more: Any) -> Any:
-        found = super()._repr_mimebundle_(**more)
-        bundle, metadata = found if isinstance(found, tuple) else (found, {})
-        return {**(bundle or {}), **self.picture._repr_mimebundle_()}, metadata
+        return with_picture(super()._repr_mimebundle_(**more), self.picture)
+
+
+def with_picture(found: Any, picture: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a widget shows of itself (a bundle, with metadata or without), with a picture as its text and HTML."""
+    bundle, metadata = found if isinstance(found, tuple) else (found, {})
+    return {**(bundle or {}), **picture._repr_mimebundle_()}, metadata
 
 
 def display_live(view: Any) -> None:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from axlab import Lab, runs, sweep
+from axlab.bench import many_runs
 from axlab.errors import AxError
 from axlab.scale.parts import Damaged, read_record
 from axlab.scale.runs import Runs
@@ -132,6 +133,21 @@ def test_a_damaged_part_is_named(found: Runs, tmp_path: Path) -> None:
     (tmp_path / "parts/000000.parquet").write_bytes(b"PAR1" + whole[4:200] + b"PAR1")
     with pytest.raises(AxError, match="000000.parquet is damaged .* remove it, and the same sweep makes the run again"):
         runs(tmp_path).records()
+
+
+@pytest.mark.slow
+def test_the_bench_keeps_a_trace_many_times_and_asks_it_in_a_fresh_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(many_runs, "EVENTS", 2000)
+    lab = Lab()
+    demo(lab, {"n": 0})
+    events, size = many_runs.keep(lab, tmp_path / "runs")
+    assert 2000 <= events < 2000 + len(lab.trace) and events % len(lab.trace) == 0
+    assert size > 1
+    answers = many_runs.asked(tmp_path / "runs")
+    assert answers["exits by reason"]["rows"] == len(lab.trace.summary())
+    assert answers["peak"] > 10
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -153,13 +152,6 @@ def test_whoever_makes_the_runs_the_fingerprints_are_the_same(threads: Executor,
     assert len(set(found[0])) > 1
 
 
-def test_a_function_of_a_notebook_goes_to_worker_processes(tmp_path: Path) -> None:
-    notebook: dict[str, Any] = {"__name__": "__main__"}
-    exec("half = 0.5\ndef scaled(n): return n * half\ndef run(lab, p): return scaled(p['n'])", notebook)
-    found = sweep(notebook["run"], {"n": [1, 3]}, out=tmp_path, workers=1, trace="off")
-    assert found.frame()["result"].tolist() == [0.5, 1.5]
-
-
 def test_a_function_that_uses_another_function_is_another_sweep_when_that_changes() -> None:
     def made(factor: int) -> Any:
         def scaled(n: int) -> int:
@@ -273,19 +265,23 @@ def test_what_is_no_engine_is_refused(tmp_path: Path) -> None:
         sweep(demo, None, 42, tmp_path)
 
 
-def kills_its_worker(lab: Lab, parameters: dict[str, Any]) -> int:
-    import os
-    import signal
-
-    if parameters["n"] == 1:
+NOTEBOOK = """
+import os, signal, time
+DEADLY = 1
+def deadly(n): return n == DEADLY
+def run(lab, parameters):
+    if deadly(parameters["n"]):
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(0.05)
-    return int(parameters["n"])
+    return parameters["n"]
+"""
 
 
 @pytest.mark.slow
-def test_a_run_that_kills_its_worker_is_a_row_and_stops_no_other(tmp_path: Path) -> None:
-    frame = sweep(kills_its_worker, {"n": range(4)}, out=tmp_path, workers=1, trace="off").frame()
+def test_a_run_of_a_notebooks_function_that_kills_its_worker_is_a_row_and_stops_no_other(tmp_path: Path) -> None:
+    cell: dict[str, Any] = {"__name__": "__main__"}
+    exec(NOTEBOOK, cell)
+    frame = sweep(cell["run"], {"n": range(4)}, out=tmp_path, workers=1, trace="off").frame()
     told = "its worker process died 2 times: killed, perhaps because memory was full"
     assert frame["error"].tolist() == ["", told, "", ""]
     assert frame["result"].dropna().tolist() == [0, 2, 3]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import atexit
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 from notebook_cells import notebook, value
@@ -17,6 +18,7 @@ from notebook_cells import notebook, value
 from axlab.errors import AxError
 from axlab.notebook.sweep_cell import LiveChart
 from axlab.notebook.sweep_chart import chart_of, nice, sweep_chart
+from axlab.scale import engines, sweep
 
 CELL = """%%sweep --param cpus=1,2 --param guests=1,2 --workers 1 -o found --x guests --by cpus
 vm create demo
@@ -42,8 +44,10 @@ SETS = [{"cpus": cpus, "scheduler": name} for cpus in (1, 2) for name in ("fifo"
 RECORDS = [record(run, one, {"latency_ns": 1000 * (run + 1)}) for run, one in enumerate(SETS)]
 
 
-@pytest.mark.slow
-def test_a_cell_of_commands_is_run_for_each_set_of_parameters(ip: InteractiveShell, tmp_path: Path) -> None:
+def test_a_cell_of_commands_is_run_for_each_set_of_parameters(
+    ip: InteractiveShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "engine_of", lambda *_: engines.ExecutorEngine(ThreadPoolExecutor(1)))
     result = value(ip, CELL)
     assert result.ok and len(result.runs) == 4
     assert result.text().splitlines()[0] == "latency_ns by guests, 4 runs"
@@ -103,6 +107,7 @@ def test_a_parameter_cannot_bring_markup_into_the_picture() -> None:
     assert "<script" not in picture.svg and "<script" not in picture.html()
 
 
+@settings(max_examples=50)
 @given(st.floats(1e-6, 1e15))
 def test_ticks_are_round_and_no_smaller_than_asked(step: float) -> None:
     found = nice(step)
@@ -110,6 +115,7 @@ def test_ticks_are_round_and_no_smaller_than_asked(step: float) -> None:
     assert re.fullmatch(r"[125]\.0000e[+-][0-9]+", f"{found:.4e}")
 
 
+@settings(max_examples=20)
 @given(st.lists(st.integers(0, 10**12), min_size=1, max_size=30))
 def test_every_dot_lies_within_the_picture(values: list[int]) -> None:
     sets = [{"n": place % 5} for place in range(len(values))]

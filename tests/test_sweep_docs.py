@@ -15,6 +15,7 @@ EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 @pytest.mark.slow
 def test_every_example_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")  # one worker for each of the sweeps is enough
     names: dict[str, Any] = {"__name__": "__main__"}
     assert len(EXAMPLES) == 5
     for example in EXAMPLES:

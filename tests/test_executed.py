@@ -222,9 +222,9 @@ def test_the_command_line_records_at_a_level(tmp_path: Path, level: str) -> None
 
 def test_the_command_line_offers_the_levels_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["run", "demo", "--trace-level", "memory"])
+        main(["run", "demo", "--trace-level", "everything"])
     error = capsys.readouterr().err
-    assert "invalid choice: 'memory'" in error and all(level in error for level in LEVELS)
+    assert "invalid choice: 'everything'" in error and all(level in error for level in LEVELS)
 
 
 @pytest.mark.slow

@@ -109,6 +109,25 @@ def test_only_a_window_of_time_is_recorded_and_then_vcpus_run_unrecorded(small_p
     assert lab.fingerprint() == demo().fingerprint()
 
 
+def test_the_window_of_one_vm_ends_the_recording_of_no_other() -> None:
+    lab = lab_with(COUNTS, COUNTS)
+    lab.trace.record("blocks")
+    lab.trace.record("memory", vm=0, window="1ms..2ms")
+    for vm in lab.hypervisor.vms:
+        lab.hypervisor.start(vm)
+    lab.run("15ms")
+    accesses = lab.trace.frame("accesses")
+    assert set(accesses["vm"]) == {0}
+    assert (accesses["time"].min() // 1000, accesses["time"].max() // 1000) == (1000, 1999)
+    assert [vm.vcpus[0].cpu.trace is None for vm in lab.hypervisor.vms] == [True, False]
+    assert lab.vm(0).vcpus[0].cpu.accesses is None
+    instructions = lab.trace.frame("blocks").groupby("vm")["instructions"].sum()
+    assert instructions[1] == lab.vm(1).vcpus[0].instructions
+    assert instructions[0] == 10_000
+    late = lab.create("demo")
+    assert late.vcpus[0].cpu.trace is not None
+
+
 def test_the_events_of_one_vm_can_be_left_out_and_the_fingerprint_has_them() -> None:
     labs = [lab_with(COUNTS, COUNTS) for _ in range(2)]
     labs[1].trace.record("off", vm=0)

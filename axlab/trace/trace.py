@@ -11,12 +11,13 @@ from axlab.errors import AxError, nearest
 from axlab.events import Event, Exit, Interrupt, Log, Observers, VcpuState, VmState
 from axlab.trace.columns import Column, Covered, Hot
 from axlab.trace.deliveries import Delivery, Latency, deliveries, latencies
-from axlab.trace.executed import EVERYTHING, MEMORY, Accesses, Recording
+from axlab.trace.executed import EVERYTHING, Recording
 from axlab.trace.executed import LEVELS as RECORDED
 from axlab.trace.recorder import LEVELS as EVENT_LEVELS
 from axlab.trace.recorder import Recorder
+from axlab.trace.recording import attach, end_recordings, record_vcpu
 from axlab.trace.scheduling import Turns, fairness, turns
-from axlab.trace.scope import FOREVER, moment, scope_of
+from axlab.trace.scope import FOREVER, Scope, moment, scope_of
 from axlab.trace.spans import Span, spans_of
 from axlab.trace.spill import Bounds, Spill
 from axlab.trace.story import Story
@@ -31,13 +32,6 @@ if TYPE_CHECKING:
 LEVELS = (*EVENT_LEVELS, *RECORDED)
 
 
-def _attach(cpu: Any, recording: Recording | Accesses) -> None:
-    """Let a CPU record into a recording."""
-    if isinstance(recording, Accesses):
-        cpu.record_accesses(recording.trace)
-    else:
-        cpu.record(recording.trace)
-
 
 class Trace:
     """A lab's trace. `recorder` is the observer; add it to a lab's events. `follow` says whose instructions there are.
@@ -51,7 +45,8 @@ class Trace:
         self.recorder = Recorder(level, limit)
         self.level = level
         self.problem = ""  # why it ended early
-        self._scope = EVERYTHING
+        self._scope = EVERYTHING  # of VMs to come
+        self._next_end = FOREVER  # when the first window of a recording is over
         self._bounds = (0, FOREVER)  # the part of another trace that this one is
         self._hypervisor: Any = None
         self._events: Observers | None = None
@@ -67,7 +62,7 @@ class Trace:
         for recording in executed.every():
             vm = hypervisor.vms.get(recording.vm)
             if recording.goes_on and vm is not None:
-                _attach(vm.vcpus[recording.vcpu].cpu, recording)
+                attach(vm.vcpus[recording.vcpu].cpu, recording)
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy of a trace alone belongs to no lab."""
@@ -98,21 +93,29 @@ class Trace:
         if level in RECORDED and self._events is None:
             raise AxError("this trace was loaded from a file or belongs to no lab: there is nobody to record")
         one = self._hypervisor.vms.find(vm) if isinstance(vm, int | str) else vm
-        self._scope = scope_of(addresses, window, self._extent(one))
-        self._bound(limit, spill)
+        scope = scope_of(addresses, window, self._extent(one))
+        if one is None or limit is not None or spill:
+            self._bound(limit, spill)
+        self.recorder.flush()  # what has happened until now is kept as it was to be kept then
         if one is not None:
-            self._record([one], level)
-            self._silence(one.id, level == "off")
+            self._record([one], level, scope)
+            (self.recorder.silent.add if level == "off" else self.recorder.silent.discard)(one.id)
         else:
             self.recorder.silent.clear()
             self.recorder.level = level if level in EVENT_LEVELS else EVENT_LEVELS[-1]
-            self.recorder.scope = replace(self._scope, addresses=())
-            self.level = level
+            self.recorder.scope = replace(scope, addresses=())
+            self.level, self._scope = level, scope
             if self._events is not None:
-                self._record(self._hypervisor.vms, level)
+                self._record(self._hypervisor.vms, level, scope)
+        self._observe()
+
+    def _observe(self) -> None:
+        """Be told of events while something goes on that has to end, to become a part, or to begin with a new VM."""
+        going = [one for one in self.recorder.executed.every() if one.goes_on]
+        self._next_end = min((one.scope.end for one in going), default=FOREVER)
         if self._events is not None:
             self._events.remove(self)
-            if self.level in RECORDED or any(known.goes_on for known in self.recorder.executed.recordings):
+            if going or self.level in RECORDED:
                 self._events.add(self)
 
     def _extent(self, vm: Any) -> Callable[[str], range | None]:
@@ -134,58 +137,33 @@ class Trace:
             raise AxError("this trace was loaded from a file or belongs to no lab, which would have a folder for it")
         self.recorder.executed.bounds = Bounds(limit, Spill(str(self._hypervisor.folder / "trace")) if spill else None)
 
-    def _silence(self, vm: int, silent: bool) -> None:
-        """Keep the events of a VM from now on, or do not."""
-        self.recorder.flush()
-        if silent:
-            self.recorder.silent.add(vm)
-        else:
-            self.recorder.silent.discard(vm)
-
-    def _record(self, vms: Iterable[Any], level: str) -> None:
-        """Record the vCPUs of these VMs, or end it; one that is recorded already, and in the same scope, goes on."""
-        executed = self.recorder.executed
+    def _record(self, vms: Iterable[Any], level: str, scope: Scope) -> None:
         for vm in vms:
             for vcpu in vm.vcpus:
-                known = executed.find(vcpu.cpu.trace)
-                if level in RECORDED:
-                    if known is None or known.scope != self._scope:
-                        known = executed.begin(vm.id, vcpu.id, vcpu.cpu.ns_per_instruction, self._scope)
-                        _attach(vcpu.cpu, known)
-                    known.level = level
-                elif known is not None:
-                    known.goes_on = False
-                    vcpu.cpu.record(None)
-                accesses = executed.find_accesses(vcpu.cpu.accesses)
-                if level == MEMORY and (accesses is None or accesses.scope != self._scope):
-                    _attach(vcpu.cpu, executed.begin_accesses(vm.id, vcpu.id, self._scope))
-                elif level != MEMORY and accesses is not None:
-                    accesses.goes_on = False
-                    vcpu.cpu.record_accesses(None)
+                record_vcpu(self.recorder.executed, vm.id, vcpu, level, scope)
 
     def __call__(self, event: Event) -> None:
         """As an observer: a VM that is new is recorded from its first instruction on; what is long becomes a part."""
-        if isinstance(event, VmState) and event.new == "Loaded":
-            self._record([self._hypervisor.vms.find(event.vm)], self.level)
+        if isinstance(event, VmState) and event.new == "Loaded" and event.time < self._scope.end:
+            self._record([self._hypervisor.vms.find(event.vm)], self.level, self._scope)
+            self._observe()
         executed = self.recorder.executed
         executed.settle()
-        if event.time >= self._scope.end:
-            self._end_recordings()
+        if event.time >= self._next_end:
+            self._end_recordings(event.time)
         elif executed.bounds.spill is not None and executed.bounds.spill.problem:
             self._stop(event.time, executed.bounds.spill.problem)
 
-    def _end_recordings(self) -> None:
-        """The window is over: machines need not record any more."""
-        assert self._events is not None
-        self._record(self._hypervisor.vms, EVENT_LEVELS[-1])
-        self._events.remove(self)
+    def _end_recordings(self, time: int) -> None:
+        """Those whose windows are over: the machine need not record for them any more."""
+        over = [one for one in self.recorder.executed.every() if one.goes_on and one.scope.end <= time]
+        end_recordings([vcpu.cpu for vm in self._hypervisor.vms for vcpu in vm.vcpus], over)
+        self._observe()
 
     def _stop(self, time: int, why: str) -> None:
         """Nothing more is recorded, because there is no place for it; what was is kept."""
         assert self._events is not None
-        self._end_recordings()
-        self.recorder.level = EVENT_LEVELS[0]
-        self.level = EVENT_LEVELS[0]
+        self.record(EVENT_LEVELS[0])
         self.problem = f"the trace ends at {format_duration(time)}: {why}; what was recorded until then is kept"
         self._events.emit(Log(time, "warn", self.problem))
 

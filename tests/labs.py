@@ -46,6 +46,15 @@ class TestedLab:
         """`solution`: exercise -> cell; `wrong`: a list of exercise, cell and what is said."""
         return tomllib.loads((NOTEBOOKS / "solutions" / f"{self.number:02}.toml").read_text(encoding="utf-8"))
 
+    def solved(self, exercises: list[str]) -> Any:
+        """The notebook with these exercises solved, and the others blank."""
+        notebook = self.notebook()
+        for cell in notebook.cells:
+            for exercise in exercises:
+                if f"exercise-{exercise}" in cell.metadata.get("tags", []):
+                    cell.source = self.answers["solution"][exercise]
+        return notebook
+
     def text(self) -> str:
         return "\n\n".join(cell.text for cell in self.cells if cell.kind == "markdown")
 

@@ -59,10 +59,10 @@ def test_the_blank_notebook_fails_every_check(solved: Solved) -> None:
         assert result.verdict.open_answers, f"exercise {exercise} is seen to be open, and no hint is spent on it"
 
 
-def test_the_solution_passes_every_check_for_every_student(solved: Solved) -> None:
+def test_the_solution_passes_every_check_for_every_student(solved: Solved, volume: Callable[[int], int]) -> None:
     solution = solved.lab.answers["solution"]
     assert list(solution) == solved.lab.exercises
-    for student in ("", *STUDENTS[:3]):
+    for student in ("", *STUDENTS[: max(1, volume(len(STUDENTS)))]):
         for exercise, cell in solution.items():
             solved.answer(exercise, cell, student)
             verdict = solved.verdict(exercise)
@@ -110,6 +110,6 @@ def test_a_check_gives_the_same_verdict_every_time(solved: Solved, volume: Calla
         for _ in range(times):
             verdict = solved.verdict(exercise)
             assert verdict.passed, CheckResult(ok=False, verdict=verdict).text()
-    for one in solved.lab.answers["wrong"][:: max(1, 10 // times)]:
+    for one in solved.lab.answers["wrong"][:: 1 if times == 100 else 10]:
         solved.answer(one["exercise"], one["cell"])
         assert len({solved.verdict(one["exercise"]) for _ in range(times)}) == 1

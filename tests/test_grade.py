@@ -160,7 +160,12 @@ def test_a_submission_reaches_nothing_but_itself(course: Path) -> None:
             "try: huge = bytearray(8 << 30)\nexcept MemoryError: huge = None",
             "subprocess.Popen(['setsid', 'sleep', '98765'], start_new_session=True)",
             "print('x' * 3_000_000)",
-            f"answer = 42 if home and huge is None and connected is {not isolation().namespaces} else 0",
+            f"secret, outside = {str(course / 'hidden.py')!r}, {str(course / 'written')!r}",
+            "try: open(secret).read(); reads = True\nexcept PermissionError: reads = False",
+            "try: open(outside, 'w'); writes = True\nexcept PermissionError: writes = False",
+            "open('own', 'w').write('x')",
+            f"confined = (reads, writes) == ({not isolation().landlock}, {not isolation().landlock})",
+            f"answer = 42 if home and confined and huge is None and connected is {not isolation().namespaces} else 0",
             memory=3 << 30,
         )
     assert grade.score == 2, grade
@@ -177,8 +182,9 @@ def read(path: Path) -> bytes:
 
 
 def test_where_submissions_cannot_be_kept_apart_it_is_said() -> None:
-    assert str(Isolation(True)).startswith("no network")
-    assert str(Isolation(False)).startswith("THE NETWORK CAN BE REACHED")
+    assert str(Isolation(True, True)).startswith("no network")
+    assert str(Isolation(False, True)).startswith("THE NETWORK CAN BE REACHED")
+    assert str(Isolation(True, False)).endswith("IT CAN READ AND WRITE WHAT YOU CAN: this system has no Landlock")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import nbformat
 import pytest
 
 from axlab.course.build import ENVIRONMENT
+from axlab.course.grading import Order, grade_all
 from tests.labs import NOTEBOOKS, TestedLab, all_labs
 
 PROGRAM = """\
@@ -25,13 +26,8 @@ print(json.dumps({"total": results.total, "possible": results.possible}))
 
 def points(lab: TestedLab, folder: Path, solved: list[str]) -> dict[str, float]:
     """What otter-grader gives for the notebook of a lab in which these exercises are solved, and the others blank."""
-    notebook = lab.notebook()
-    for cell in notebook.cells:
-        for exercise in solved:
-            if f"exercise-{exercise}" in cell.metadata.get("tags", []):
-                cell.source = lab.answers["solution"][exercise]
     path = folder / "submission.ipynb"
-    nbformat.write(notebook, path)
+    nbformat.write(lab.solved(solved), path)
     checks = [str(NOTEBOOKS / "checks" / f"{exercise}.py") for exercise in lab.exercises]
     result = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(path), str(NOTEBOOKS / "checks"), *checks],
@@ -47,5 +43,8 @@ def points(lab: TestedLab, folder: Path, solved: list[str]) -> dict[str, float]:
 
 
 @pytest.mark.slow
-def test_otter_grader_gives_points_for_what_is_solved_and_none_for_what_is_blank(tmp_path: Path) -> None:
-    assert points(all_labs()[0], tmp_path, solved=["1.1", "1.2"]) == {"total": 4, "possible": 7}
+def test_otter_grader_and_axlab_grade_give_the_same_points(tmp_path: Path) -> None:
+    lab = all_labs()[0]
+    assert points(lab, tmp_path, solved=["1.1", "1.2"]) == {"total": 4, "possible": 7}
+    (grade,) = grade_all([tmp_path / "submission.ipynb"], Order(), lambda grade: None)
+    assert (grade.score, grade.possible, grade.errors) == (4, 7, ())

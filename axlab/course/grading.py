@@ -84,7 +84,8 @@ def grade_one(name: str, notebook: Path, order: Order, hidden: list[CheckText]) 
     if not asked:
         raise AxError(f"there are no checks for lab {lab} in {order.checks}")
     asked += [one for one in hidden if one.check.name.split(".")[0] == str(lab)]
-    outcome = run(notebook, [one.text for one in asked], order.limits)
+    public = {one.check.name: one.text for one in asked if not one.hidden}
+    outcome = run(notebook, [one.text for one in asked], order.limits, public)
     return judged(Grade(name, lab), outcome, asked)
 
 

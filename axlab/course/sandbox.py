@@ -1,7 +1,8 @@
 """Running one submission in a process of its own, from which as little as possible can be reached.
 
 Where the system allows user namespaces, the process has no network and is the first of a process namespace, which
-ends with it; elsewhere it shares the network, and its process group is killed. `Isolation` says which.
+ends with it; elsewhere it shares the network, and its process group is killed. Where the kernel has Landlock, it
+reads and writes little more than its own folder. `Isolation` says which.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from axlab.course import landlock
 from axlab.course.build import ENVIRONMENT
 from axlab.errors import AxError
 
@@ -43,14 +46,21 @@ class Isolation:
     """How far submissions are kept apart here, in words."""
 
     namespaces: bool
+    landlock: bool
 
     def __str__(self) -> str:
-        if self.namespaces:
-            return "no network; every process of a submission ends with it"
-        return (
-            "THE NETWORK CAN BE REACHED, and a process that leaves its group lives on: this system allows no user "
+        reached = (
+            "no network; every process of a submission ends with it"
+            if self.namespaces
+            else "THE NETWORK CAN BE REACHED, and a process that leaves its group lives on: this system allows no user "
             "namespaces (unshare)"
         )
+        files = (
+            "it reads the system, Python and AxLab, and writes into its own folder"
+            if self.landlock
+            else "IT CAN READ AND WRITE WHAT YOU CAN: this system has no Landlock"
+        )
+        return f"{reached}; {files}"
 
 
 @dataclass(frozen=True)
@@ -67,20 +77,31 @@ class Run:
 @cache
 def isolation() -> Isolation:
     """What this system allows; tried once."""
+    return Isolation(namespaces=can_unshare(), landlock=landlock.version() > 0)
+
+
+def can_unshare() -> bool:
+    """Whether `unshare` gives a process namespaces of its own here."""
     program = shutil.which("unshare")
     if program is None:
-        return Isolation(False)
+        return False
     tried = subprocess.run([program, *UNSHARE, "true"], capture_output=True, stdin=subprocess.DEVNULL)
-    return Isolation(tried.returncode == 0)
+    return tried.returncode == 0
 
 
-def run(notebook: Path, checks: list[str], limits: Limits) -> Run:
-    """Run a submission and have the checks (as texts) look at it. Raises AxError where this system cannot."""
+def run(notebook: Path, checks: list[str], limits: Limits, public: Mapping[str, str]) -> Run:
+    """Run a submission and have the checks (as texts) look at it. Raises AxError where this system cannot.
+
+    `public` are the checks that students have, by exercise; `%given` and `%check` find them beside the notebook.
+    """
     if os.name != "posix":
         raise AxError("submissions are run only where processes can be limited: on Linux or macOS")
     with tempfile.TemporaryDirectory(prefix="axlab-grade-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         shutil.copy(notebook, folder / "submission.ipynb")
+        (folder / "checks").mkdir()
+        for exercise, text in public.items():
+            (folder / "checks" / f"{exercise}.py").write_text(text, encoding="utf-8")
         questions, to_answer = os.pipe()
         replies, to_reply = os.pipe()
         with open(folder / "log", "wb") as log:

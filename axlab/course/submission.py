@@ -1,7 +1,8 @@
 """The process that runs one submission: `python -P -m axlab.course.submission`, started by `sandbox.py`.
 
-It lowers its own limits, runs the notebook's cells, and only then is given the checks and a word that it must repeat
-in its reply: code of the submission has seen neither of them before its own cells have ended.
+It lowers its own limits, confines itself to its folder where the kernel can do that, runs the notebook's cells, and
+only then is given the checks and a word that it must repeat in its reply: code of the submission has seen neither of
+them before its own cells have ended.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from axlab import languages
+from axlab.course import landlock
 from axlab.course.check_files import parse_check
 from axlab.course.checking import run_check
 from axlab.course.expectations import shown
@@ -34,6 +37,18 @@ def limit(seconds: int, memory: int) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(what, (most, most))
+
+
+SYSTEM = ("/usr", "/bin", "/lib", "/lib64", "/etc", "/proc", "/dev", "/sys/devices/system")
+"""What Python and its libraries read of a system."""
+
+
+def confine() -> None:
+    """Read only what is needed to run, and write only into the working folder, which is the submission's own."""
+    import axlab
+
+    python = [Path(sys.prefix), Path(sys.base_prefix), Path(axlab.__file__).parent]
+    landlock.confine([*map(Path, SYSTEM), *python, languages.folder()], [Path.cwd(), Path("/dev/null")])
 
 
 def run_cells(session: Session, notebook: Path) -> list[str]:
@@ -60,6 +75,8 @@ def main(words: list[str]) -> int:
         parser.add_argument(f"--{name}", type=int, required=True)
     arguments = parser.parse_args(words)
     limit(arguments.seconds, arguments.memory)
+    if landlock.version():
+        confine()
     session = Session(Path.cwd())
     errors = run_cells(session, arguments.notebook)
     student = session.variables.get("student")

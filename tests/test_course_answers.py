@@ -25,18 +25,24 @@ class Solved:
         self.lab = lab
         self.session = Session(folder)
         self.blank: dict[str, CheckResult] = {}
+        self.left: dict[str, set[str]] = {}  # by exercise: names that its blank cell makes
         for cell in lab.cells:
             if cell.kind == "code":
+                before = set(self.session.variables)
                 value = self.session.run(cell.text)
                 if isinstance(value, CheckResult):
                     self.blank[value.verdict.exercise] = value
+                for tag in cell.tags:
+                    self.left[tag.removeprefix("exercise-")] = set(self.session.variables) - before
 
     def check(self, exercise: str) -> Check:
         return find_check(exercise, NOTEBOOKS)
 
     def answer(self, exercise: str, cell: str, student: str = "") -> None:
-        """Write an answer into its cell, as this student, and run it."""
+        """Write an answer into its cell, as this student, and run it: what the blank cell did is not there."""
         self.session.variables["student"] = student
+        for name in self.left[exercise]:
+            self.session.variables.pop(name, None)
         if self.check(exercise).given is not None:
             self.session.run(f"%given {exercise}")
         self.session.run(cell)

@@ -80,4 +80,3 @@ def test_the_site_has_every_page_of_the_documentation(tmp_path: Path) -> None:
     named = set(re.findall(r"^(?:.*<)?([\w/.-]+)>?$", front, re.MULTILINE))
     assert {path.stem for path in (ROOT / "docs").glob("*.md")} <= pages
     assert pages <= named, f"the front page of the site does not lead to {pages - named}"
-    assert "## `exits`" in (tmp_path / "columns.md").read_text(encoding="utf-8")

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Build the documentation site: `python docs/site/build.py [FOLDER]` (default: build/site). Warnings are errors.
 
-The site's pages are the README, the pages of `docs/`, the notebooks as they were saved, and what is printed here from
-AxLab's own tables. They are laid out in one folder, because Sphinx reads one. Needs the dependency group `docs`.
+The site's pages are the README, the pages of `docs/`, the notebooks as they were saved, and the API as
+autodoc has it. They are laid out in one folder, because Sphinx reads one. Needs the dependency group `docs`.
 """
 
 from __future__ import annotations
@@ -38,8 +38,6 @@ API = {
 
 def lay_out(folder: Path) -> None:
     """Write every page of the site into a folder."""
-    from axlab.trace import columns
-
     shutil.copy(ROOT / "docs/site/conf.py", folder)
     for language, name in (("", "README.md"), ("zh-CN", "README.zh-CN.md")):
         page = f"introduction{'-' * bool(language)}{language}.md"
@@ -50,7 +48,6 @@ def lay_out(folder: Path) -> None:
         target = folder / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
-    (folder / "columns.md").write_text(columns_page(columns.document()), encoding="utf-8")
     (folder / "api").mkdir()
     for layer in API:
         (folder / "api" / f"{layer}.rst").write_text(api_page(layer), encoding="utf-8")
@@ -65,20 +62,6 @@ def moved(text: str) -> str:
     """The README's links, which are seen from the top of the checkout, as seen from the site."""
     text = re.sub(r"\]\((README)((?:\.[\w-]+)?)\.md\)", lambda m: f"](introduction{m[2].replace('.', '-')}.md)", text)
     return text.replace("](docs/", "](")
-
-
-def columns_page(rows: list[tuple[str, object]]) -> str:
-    """The kinds of events and their columns, from the table that makes the frames."""
-    lines = ["# Events and columns", ""]
-    lines += ["`lab.trace.frame(KIND)` gives the events of a kind as a DataFrame with these columns."]
-    kind = ""
-    for name, column in rows:
-        if name != kind:
-            lines += ["", f"## `{name}`", "", "| column | form | unit | meaning |", "|---|---|---|---|"]
-            kind = name
-        meaning = str(column.meaning).replace("|", "\\|").replace("<", "&lt;")  # type: ignore[attr-defined]
-        lines.append(f"| `{column.name}` | {column.form} | {column.unit} | {meaning} |")  # type: ignore[attr-defined]
-    return "\n".join([*lines, ""])
 
 
 def api_page(layer: str) -> str:

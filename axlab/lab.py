@@ -14,6 +14,7 @@ from axlab.errors import AxError, nearest
 from axlab.events import Observers
 from axlab.machine.board import Board
 from axlab.machine.memory_map import RAM_MAX
+from axlab.machine.stops import Watch
 from axlab.time.history import History
 from axlab.time.snapshots import Snapshots
 from axlab.trace import Trace
@@ -24,6 +25,7 @@ from axlab.units import TIME_UNITS, Nanoseconds, format_duration, parse_duration
 from axlab.vmm import register_values
 from axlab.vmm.config import VmConfig, default_config, load_config
 from axlab.vmm.hypervisor import Hypervisor
+from axlab.vmm.stops import Stopped, StopPoint
 from axlab.vmm.vm import Vm
 
 if TYPE_CHECKING:
@@ -268,6 +270,18 @@ class Lab:
         vms = list(self.hypervisor.vms)
         symbols = tuple(one.symbols for one in ([vm] if vm is not None else vms))
         return Scope(register_values.names(), symbols, {one.name: one.id for one in vms})
+
+    def last_write(self, vm: Vm, address: int, size: int, stopped: Callable[[], bool]) -> Stopped | None:
+        """Which vCPU of a VM wrote to memory last, when and where, found by replaying history; the lab stays here.
+
+        None where nobody did, or no history is kept, or `stopped`, which is asked on the way, was true.
+        """
+        point = StopPoint(0, "", vm.id, watches=(Watch(address, address + size),), owner="why")
+        try:
+            hit = None if self.history is None else self.history.look_back([point], stopped)
+        except KeyboardInterrupt:
+            return None
+        return None if hit is None else hit.stopped
 
     def fingerprint(self, vm: int | str | None = None) -> str:
         """A hash of all that has happened, or of what has happened to one VM: equal runs have equal fingerprints."""

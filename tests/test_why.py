@@ -212,6 +212,19 @@ def test_who_wrote_last_is_known_where_accesses_are_recorded() -> None:
     assert any(line.startswith("VCpu[1] wrote 0x0 there ") and "str w2, [x1]" in line for line in spin.details)
 
 
+def test_who_wrote_last_is_found_in_the_labs_history() -> None:
+    lab = lab_with(WAITS_FOR_THE_OTHER.format(passes=60000), cpus=2, sets=(1, 2))
+    lab.shell("vm start 0 -d")
+    lab.run("50us")
+    before = lab.fingerprint(), lab.now, lab.vm(0).vcpus[1].cpu.x[3]
+    result = lab.shell("vm why 0")
+    spin = result.json()["findings"][0]
+    assert "VCpu[1] wrote it last, " in spin["details"][-1]
+    assert "wrote 4 bytes at 0x40200000: 1 -> 0, by 0x4008003c: str w2, [x1]; it is Running now" in spin["details"][-1]
+    assert (lab.fingerprint(), lab.now, lab.vm(0).vcpus[1].cpu.x[3]) == before
+    assert lab.run("1s") in ("idle", "time")
+
+
 def test_a_vm_that_is_starved_under_fifo_is_told_by_whom() -> None:
     findings = found((SPINS,) * 5, vm=4)
     assert [finding.text for finding in findings] == [

@@ -236,6 +236,18 @@ class History:
         self.lab.hypervisor.stops.stopped = found.stopped if found else None
         return found
 
+    def look_back(self, points: Iterable[StopPoint], stopped: Asked = never) -> Hit | None:
+        """The last moment before this one at which a stop point held, if there is one. The lab stays where it is."""
+        points, behind, found = list(points), self.place.position, None
+        with self.travel():
+            for start in reversed([one for one in self.known() if one.place.position < behind]):
+                found = self.last_hit(points, start, behind, stopped)
+                if found is not None:
+                    break
+                behind = start.place.position
+            raise NothingFound
+        return found
+
     def to_end(self, stopped: Asked = never) -> None:
         """To the end of what is known of the current branch."""
         self.go(self.end, len(self.commands), stopped)

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 class Finding:
     """One thing about a VM. `kind`: a "cause" that keeps it from going on, a "fact", or a "warning".
 
-    `vcpu` is -1 where it is about the VM; `details` are lines that show it.
+    `vcpu` is -1 where it is about the VM; `details` are lines that show it. `awaits` is the memory that a loop waits
+    for: address and bytes.
     """
 
     kind: str
     text: str
     vcpu: int = -1
     details: tuple[str, ...] = ()
+    awaits: tuple[int, int] | None = None
 
 
 def named(vcpu: Vcpu) -> str:

@@ -153,7 +153,8 @@ def spin(hv: Hypervisor, vm: Vm, vcpu: Vcpu, loop: list[int], accesses: list[Mem
     else:
         details.append("nothing in the loop reads memory: only an interrupt can end it")
     details += exception_lines(vm, vcpu)
-    return Finding("cause", text, vcpu.id, tuple(details))
+    awaits = (places[0].address, places[0].size) if places else None
+    return Finding("cause", text, vcpu.id, tuple(details), awaits)
 
 
 def code(vm: Vm, vcpu: Vcpu, loop: list[int]) -> list[str]:

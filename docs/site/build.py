@@ -17,8 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
-GUIDE = ("notebook", "shell", "trace", "sweeps", "class", "grading", "writing-labs")
-REFERENCE = ("commands", "configuration", "columns", "machine", "snapshot-format")
+GUIDE = ("notebook", "shell", "debugging", "trace", "sweeps", "class", "grading", "writing-labs")
+REFERENCE = ("commands", "configuration", "filter", "columns", "machine", "snapshot-format")
 INSIDE = ("hypervisor", "corrections", "design", "speed")
 
 # What the API pages show of each layer: what is called from a notebook, and what is extended.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import signal
 import time
 from typing import Any
 
@@ -205,6 +206,24 @@ def test_it_runs_between_cells_and_typing_works() -> None:
     assert asyncio.run(session()) == (True, "live")
 
 
+def test_the_kernels_interrupt_ends_it_also_between_its_steps() -> None:
+    async def session() -> tuple[str, bool]:
+        lab = echo()
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a kernel has it between cells
+        try:
+            machine = machine_of(lab)
+            machine.start()
+            await asyncio.sleep(0)
+            signal.raise_signal(signal.SIGINT)
+            assert machine.task is not None
+            await asyncio.wait_for(machine.task, 60)
+            return machine.message, signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    assert asyncio.run(session()) == ("interrupted", True)
+
+
 def test_without_a_loop_it_says_where_a_machine_is_live() -> None:
     with pytest.raises(AxError, match="the machine runs live in a notebook; in a terminal the shell is live"):
         machine_of(echo()).start()
@@ -218,11 +237,13 @@ def test_what_ends_it_is_shown_in_the_console() -> None:
     async def session() -> str:
         lab = lab_with(COUNTS, COUNTS, settings={"cpus": 1, "scheduler": Wrong, "tick": "1ms"})
         lab.shell("vm start all --detach")
+        view = ConsoleView(Console(lab, 0))
         machine = machine_of(lab)
         machine.start()
         assert machine.task is not None
         await asyncio.wait_for(machine.task, 60)
-        return str(Console(lab, 0).data()["message"])
+        assert view.facts["live"] is False and not lab.shell.live
+        return str(view.facts["message"])
 
     assert "Wrong.preempts" in asyncio.run(session())
 

@@ -7,6 +7,8 @@ so that cells and views come in between; no layer below knows of it.
 from __future__ import annotations
 
 import asyncio
+import signal
+import threading
 import time
 from typing import Any
 
@@ -25,6 +27,7 @@ class LiveMachine:
         self.lab = lab
         self.task: asyncio.Task[None] | None = None
         self.message = ""
+        self.interrupted = False  # by the person
 
     @property
     def on(self) -> bool:
@@ -38,7 +41,7 @@ class LiveMachine:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             raise AxError("the machine runs live in a notebook; in a terminal the shell is live: axlab shell") from None
-        self.message = ""
+        self.message, self.interrupted = "", False
         self.lab.shell.live = True
         self.task = loop.create_task(self.run())
 
@@ -54,7 +57,8 @@ class LiveMachine:
         pace = Pace(self.lab.hypervisor.now, time.monotonic)
         try:
             while True:
-                why = self.step(pace)
+                self.listen()
+                why = "interrupted" if self.interrupted else self.step(pace)
                 if why in ("interrupted", "break"):
                     self.message = "interrupted" if why == "interrupted" else "a stop point was hit"
                     return
@@ -62,8 +66,20 @@ class LiveMachine:
         except AxError as error:
             self.message = str(error)
         finally:
-            self.lab.shell.live = False
+            self.listen(False)
+            if self.task is asyncio.current_task():  # it ended by itself, and was not started anew
+                self.task = None
+                self.lab.shell.live = False
             refresh_all(self.lab)
+
+    def listen(self, on: bool = True) -> None:
+        """Hear the kernel's interrupt between cells, where the kernel itself ignores it; or leave it ignored again."""
+        before, after = (signal.SIG_IGN, self.interrupt) if on else (self.interrupt, signal.SIG_IGN)
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) == before:
+            signal.signal(signal.SIGINT, after)
+
+    def interrupt(self, *_: Any) -> None:
+        self.interrupted = True
 
     def step(self, pace: Pace) -> str:
         """As far as the clock allows, and no longer than a person can wait. Returns why it ended."""

@@ -1,7 +1,7 @@
 """Accesses that were found to be misaligned more than once: a call instead of an element of a view.
 
 A misaligned access has no index in its view, and leaves its block for the stepper: 6 us. Where that happens again
-and again, the block is translated anew with these functions, which need 0.3 us and take any address within a page.
+and again, the block is translated anew with these functions, which need 0.5 us and take any address within a page.
 """
 
 from __future__ import annotations

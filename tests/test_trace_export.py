@@ -147,9 +147,7 @@ def test_a_folder_is_no_place_for_a_trace(trace: Trace, tmp_path: Path) -> None:
         trace.save(tmp_path)
 
 
-def test_writing_that_is_not_permitted_is_said(
-    trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_writing_that_is_not_permitted_is_said(trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)  # whoever runs the tests may be allowed everything
     with pytest.raises(AxError, match="writing is not permitted; choose another place"):
         trace.save(tmp_path / "run.csv")

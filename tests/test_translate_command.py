@@ -23,6 +23,14 @@ COUNTS = """
     svc #0
 """
 
+POWERS_OFF = """
+    mov w3, #1000
+1:  sub w3, w3, #1
+    cbnz w3, 1b
+    ldr w0, =0x84000008
+    hvc #0
+"""
+
 
 @pytest.fixture
 def lab(tmp_path: Any) -> Lab:
@@ -130,3 +138,21 @@ def test_looking_changes_nothing() -> None:
             assert (lab.vm(0).vcpus[0].cpu.__getstate__(), len(lab.board.memory.pages)) == before
         fingerprints.append(lab.fingerprint())
     assert fingerprints[0] == fingerprints[1]
+
+
+def test_a_vm_that_is_observed_runs_the_code_objects_of_one_that_is_not(tmp_path: Any) -> None:
+    config = tmp_path / "guest.toml"
+    lab = Lab()
+    lab.trace.recorder.level = "off"
+    for number in (0, 1):
+        config.write_text(toml(POWERS_OFF, number))
+        lab.create(config)
+    codes = []
+    for number in (0, 1):
+        lab.shell(f"vm start {number}")
+        translated = lab.vm(number).vcpus[0].cpu.translated
+        assert translated is not None
+        codes.append({id(block.code) for block in translated.blocks.values()})
+        lab.events.add(lambda event: None)
+        lab.trace.recorder.level = "events"
+    assert codes[0] and codes[0] == codes[1]

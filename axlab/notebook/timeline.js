@@ -48,21 +48,20 @@ function drawShares(pen, frame, lane, y, x) {
   const width = (frame.end - frame.begin) / bins;
   for (let bin = 0; bin < bins; bin += 1) {
     const [left, right] = [bin, bin + 1].map((at) => Math.round(x(frame.begin + at * width)));
-    let below = 0, quiet = 0;
-    for (const code of codes) {
-      const share = lane.shares[code][bin];
-      if (waits(lane, code)) quiet += share;
-      else if (share) {
-        pen.fillStyle = kindOf(frame, lane, code).colour;
-        pen.fillRect(left, y + BAND * (1 - (below + share) / 100), right - left, BAND * share / 100);
-        below += share;
-      }
-    }
+    const share = (code) => lane.shares[code][bin];
+    const quiet = codes.filter((code) => waits(lane, code)).reduce((sum, code) => sum + share(code), 0);
     if (quiet > 50) {
       pen.globalAlpha = 0.5;
       pen.fillStyle = frame.states[3].colour;
       pen.fillRect(left, y + BAND - 6, right - left, 6);
       pen.globalAlpha = 1;
+    }
+    let below = 0;
+    for (const code of codes.filter((known) => !waits(lane, known) && share(known))) {
+      const height = (BAND * share(code)) / 100;
+      pen.fillStyle = kindOf(frame, lane, code).colour;
+      pen.fillRect(left, y + BAND - below - height, right - left, height);
+      below += height;
     }
   }
 }

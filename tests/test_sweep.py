@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from axlab import Lab, __version__, runs, sweep
 from axlab.errors import AxError
+from axlab.events import Event
 from axlab.scale.folder import part_path
 from axlab.scale.source import source_of
 from axlab.scale.worker import Task, work
@@ -258,6 +260,50 @@ def test_a_package_that_is_missing_is_named_with_how_to_install_it(
         sweep(demo, None, out=tmp_path / "runs")
     told = f"needs the package {package}, which is not installed: python -m pip install 'axlab[scale]'"
     assert told in str(error.value)
+
+
+def test_a_configuration_that_is_wrong_with_every_set_is_refused_at_once(threads: Executor, tmp_path: Path) -> None:
+    with pytest.raises(AxError, match="base.cpu_num"):
+        sweep("demo", {"base.cpu_num": [0, 1000]}, threads, tmp_path / "runs")
+    frame = sweep("demo", {"base.cpu_num": [1, 1000]}, threads, tmp_path / "runs").frame()
+    assert frame["error"].str.contains("base.cpu_num").tolist() == [False, True]
+
+
+@dataclass(frozen=True)
+class Rain(Event):
+    """An event of a user's own."""
+
+    amount: int
+    run: int = 7
+
+
+@dataclass(frozen=True)
+class Snow(Event):
+    """Another one, with a column of the same name and another type."""
+
+    amount: str
+
+
+def test_events_of_a_users_own_are_kept_too(threads: Executor, tmp_path: Path) -> None:
+    def run(lab: Lab, parameters: dict[str, Any]) -> str:
+        lab.events.emit(Rain(0, 3))
+        return "half a pair: \ud800"
+
+    found = sweep(run, {"n": [0, 1]}, threads, tmp_path / "runs")
+    rows = found.sql("select run, kind, time from events order by run")
+    assert rows.values.tolist() == [[0, "rain", 0], [1, "rain", 0]]
+    assert found.frame()["result"].tolist() == ["half a pair: \\ud800"] * 2
+
+
+def test_a_trace_that_cannot_be_kept_is_the_error_of_its_run(threads: Executor, tmp_path: Path) -> None:
+    def run(lab: Lab, parameters: dict[str, Any]) -> int:
+        lab.events.emit(Rain(0, 3))
+        lab.events.emit(Snow(0, "deep"))
+        return 5
+
+    frame = sweep(run, None, threads, tmp_path / "runs").frame()
+    assert frame["error"][0].startswith("its trace cannot be kept: ")
+    assert frame["result"].tolist() == [5]
 
 
 def test_what_is_no_engine_is_refused(tmp_path: Path) -> None:

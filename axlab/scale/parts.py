@@ -75,10 +75,10 @@ def widened(table: Any, kind: str, run: int, schema: Any) -> Any:
     pyarrow = library("pyarrow", "keeping runs")
     count = len(table)
     words = pyarrow.array([kind], pyarrow.string())
-    have = {
+    have = dict(zip(table.column_names, table.columns)) | {
         "run": pyarrow.repeat(pyarrow.scalar(run, pyarrow.int32()), count),
         "kind": pyarrow.DictionaryArray.from_arrays(pyarrow.repeat(pyarrow.scalar(0, pyarrow.int32()), count), words),
-    } | dict(zip(table.column_names, table.columns))
+    }
     columns = [have[field.name] if field.name in have else pyarrow.nulls(count, field.type) for field in schema]
     return pyarrow.table(columns, schema=schema).unify_dictionaries()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,13 +26,17 @@ RESERVED = ("run", "error", "fingerprint", "virtual_ns", "instructions", "exits"
 
 
 class Plan(Protocol):
-    """A run: `lab` makes it a lab, `run` runs that and returns the result. Both raise `AxError`."""
+    """A run: `lab` makes it a lab, `run` runs that and returns the result. Both raise `AxError`.
+
+    `check` refuses names of parameters, `check_values` what is wrong with every set: with one it is its run's error.
+    """
 
     @property
     def snapshot(self) -> str: ...
     def lab(self, parameters: Parameters) -> Lab: ...
     def run(self, lab: Lab, parameters: Parameters) -> Any: ...
     def check(self, parameters: Parameters) -> None: ...
+    def check_values(self, sets: Sequence[Parameters]) -> None: ...
     def text(self) -> str: ...
 
 
@@ -80,6 +84,9 @@ class FunctionPlan:
     def check(self, parameters: Parameters) -> None:
         """A function may have any parameters but the reserved ones."""
         check_settings(self.snapshot, parameters)
+
+    def check_values(self, sets: Sequence[Parameters]) -> None:
+        """Any value will do."""
 
     def text(self) -> str:
         """Its source, and that of what it uses."""
@@ -138,8 +145,19 @@ class GuestsPlan:
                 raise AxError(f"the configuration has no parameter {name}{near}{'' if near else listed(known)}")
         for hole in sorted(set().union(*(guest.holes() for guest in self.guests)) - set(parameters)):
             raise AxError(unfilled("configuration", hole))
+
+    def check_values(self, sets: Sequence[Parameters]) -> None:
+        """Raises `AxError` for a guest that has no configuration with any set of parameters."""
         for guest in self.guests:
-            guest.config(parameters)
+            problems = []
+            for parameters in sets:
+                try:
+                    guest.config(parameters)
+                    break
+                except AxError as error:
+                    problems.append(error)
+            else:
+                raise problems[0]
 
     def text(self) -> str:
         """The configurations and the contents of all files that they name."""
@@ -189,6 +207,9 @@ class ScriptPlan:
         for hole in sorted(found - set(parameters)):
             raise AxError(unfilled("script", hole))
         Lab().shell.parse(fill(self.script, parameters))
+
+    def check_values(self, sets: Sequence[Parameters]) -> None:
+        """The commands that a script has with each set are read when they are run."""
 
     def text(self) -> str:
         """The script."""

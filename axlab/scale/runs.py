@@ -124,4 +124,9 @@ def column(values: list[Any]) -> Any:
     if kinds == {bool}:
         return pyarrow.array(values, pyarrow.bool_())
     texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
-    return pyarrow.array(texts, pyarrow.string())
+    return pyarrow.array([None if text is None else valid(text) for text in texts], pyarrow.string())
+
+
+def valid(text: str) -> str:
+    """The text with what is no Unicode (half a surrogate pair) as an escape: UTF-8 cannot hold it."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

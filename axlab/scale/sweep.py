@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -53,8 +54,9 @@ def sweep(
         raise AxError(f"{trace!r} is no level of recording{nearest(trace, list(LEVELS))} ({', '.join(LEVELS)})")
     plan = plan_of(run, parse_duration(limit), str(snapshot))
     sets = parameter_sets(parameters)
-    for names in {tuple(one): one for one in sets}.values():
-        plan.check(names)
+    for first in {tuple(parameters): parameters for parameters in sets}.values():
+        plan.check(first)
+    plan.check_values(sets)
     library("pyarrow", "keeping runs as Parquet")
     pickled = pickled_plan(plan)
     wanted = manifest(name_of(plan), plan.text(), trace, sets)
@@ -81,7 +83,7 @@ def pickled_plan(plan: Plan) -> bytes:
         cloudpickle.register_pickle_by_value(module)
     try:
         pickled: bytes = cloudpickle.dumps(plan)
-    except (TypeError, AttributeError, ValueError) as error:
+    except (pickle.PicklingError, TypeError, AttributeError, ValueError) as error:
         raise AxError(f"{name_of(plan)} cannot be sent to a worker: {error}") from None
     finally:
         if by_value:

@@ -65,7 +65,11 @@ def run(plan: Plan, task: Task) -> Done:
     spent = time.process_time() - began
     record = {"run": task.run, "parameters": task.parameters, "result": result or {}, "error": error}
     record |= {"traceback": trace, "cpu_seconds": round(spent, 6)} | observed(lab)
-    return Done(task.run, record, part(lab, record))
+    try:
+        return Done(task.run, record, part(lab, record))
+    except Exception as failure:  # events of the user's own, for one, that Arrow cannot hold
+        record |= {"error": f"its trace cannot be kept: {summary(failure)}", "traceback": traceback.format_exc()}
+        return Done(task.run, record, part(None, record))
 
 
 def failed(task: Task, error: str) -> Done:

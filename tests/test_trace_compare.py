@@ -37,7 +37,7 @@ def test_the_first_event_that_differs_is_told_with_the_columns_that_do() -> None
     found = trace_of(*EVENTS).compare(trace_of(EVENTS[0], other, EVENTS[2]))
     assert (found.same, found.time, found.kind, found.columns) == (1, 100, "exits", ("value",))
     assert str(found) == (
-        "The runs are the same until 100 ns of virtual time: 1 events.\n"
+        "The runs are the same until 100 ns of virtual time: 1 event.\n"
         "They differ in value.\n"
         "a: at 100 ns VM[0] VCpu[1] exits: pcpu 0, reason MmioWrite, pc 0x40080010, esr 0x0, far 0x0, hpfar 0x0, "
         "cost 0, address 0x9000000, width 4, value 0x41\n"

@@ -40,7 +40,7 @@ class Difference:
         """The difference as a few lines of text."""
         if self.equal:
             return f"The runs are the same: all {self.same:,} events, and what was printed."
-        at = f"until {format_duration(self.time)} of virtual time: {self.same:,} events"
+        at = f"until {format_duration(self.time)} of virtual time: {self.same:,} event{'s' * (self.same != 1)}"
         why = f"They differ in {', '.join(self.columns)}." if self.columns else "Something else happened."
         return "\n".join([f"The runs are the same {at}.", why, f"a: {self.a}", f"b: {self.b}"])
 

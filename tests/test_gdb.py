@@ -101,7 +101,7 @@ def test_breakpoints_and_watches_stop_and_say_which(lab: Lab) -> None:
         "OK", "OK", f"T05rwatch:{COUNTER:x};thread:1;",
     ]  # fmt: skip
     session.leave()
-    assert not lab.hypervisor.stops.points
+    assert not lab.hypervisor.stops.points and lab.hypervisor.stops.stopped is None
 
 
 def test_a_step_is_one_instruction_of_one_thread() -> None:

@@ -73,9 +73,11 @@ class Session:
             yield REFUSED
 
     def leave(self) -> None:
-        """gdb is gone: its stop points are, too."""
+        """gdb is gone: its stop points are, too, and time may go on, as a live shell lets it."""
         self.gone = True
-        self.lab.hypervisor.stops.remove(self.lab.hypervisor, *self.points.values())
+        stops = self.lab.hypervisor.stops
+        stops.remove(self.lab.hypervisor, *self.points.values())
+        stops.stopped = None
         self.points.clear()
 
     # Who is there

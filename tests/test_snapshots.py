@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -255,3 +256,8 @@ def test_the_commands_say_what_they_did() -> None:
     assert [known.text for known in lab.shell.complete("vm snapshot delete ")] == ["one"]
     assert said(lab.shell("vm snapshot delete one")) == ["✓ snapshot 'one' deleted"]
     assert not lab.shell("vm snapshot delete one").ok
+
+
+def test_the_example_of_the_documentation_runs() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "time.md").read_text(encoding="utf-8")
+    exec(compile(text.partition("```python\n")[2].partition("```")[0], "docs/time.md", "exec"), {})

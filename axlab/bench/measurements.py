@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from math import prod
 from pathlib import Path
 
-from axlab.bench import boots, engines, others, recording
+from axlab.bench import boots, engines, others, recording, time_travel
 from axlab.bench import many_runs as scale
 from axlab.bench.clock import best, calibration
 from axlab.bench.figures import Figure, LeftOut, at_most, per_second
@@ -156,6 +156,25 @@ def smp(settings: Settings) -> Iterator[Result]:
         yield per_second(f"{vcpus} vCPU{'s' * (vcpus > 1)} and a lock", run.rate)
 
 
+def snapshots(settings: Settings) -> Iterator[Result]:
+    """A guest of 128 MB, all of it used, twenty times in memory; U-Boot at its prompt on disk, and back from there."""
+    with tempfile.TemporaryDirectory(prefix="axlab-bench-") as folder:
+        found, touched = time_travel.in_memory(Path(folder))
+    yield at_most("snapshot of a guest of 128 MB", found.save, "s", 0.5)
+    yield at_most("going back to one", found.restore, "s", 0.2)
+    yield at_most(f"{time_travel.SNAPSHOTS} of them keep, beside {touched >> 20} MB", found.kept / 2**20, "MB", 10)
+    if not boots.U_BOOT.exists():
+        yield LeftOut("U-Boot on disk and back", "the Debian package u-boot-qemu")
+        return
+    write, begin, size = time_travel.on_disk()
+    yield Figure("U-Boot at its prompt, written to disk", write, "s")
+    yield Figure("its file", size / 2**20, "MB")
+    yield at_most("a new process, until that U-Boot goes on", begin, "s", 1)
+    for count, spent in time_travel.going_back():
+        yield at_most(f"{count:,} instructions back", spent, "s", 0.3)
+    yield at_most("what history costs a boot", time_travel.cost_of_history(max(2, settings.repeat)) * 100, "%", 5)
+
+
 def growth(settings: Settings) -> Iterator[Result]:
     """How the cost grows with VMs, RAM and what is recorded."""
     variants: list[tuple[str, Callable[[], engines.Run]]] = [
@@ -224,6 +243,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "linux": linux,
     "sleepers": sleepers,
     "smp": smp,
+    "snapshots": snapshots,
     "growth": growth,
     "answers": answers,
     "runs": many_runs,

@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
-GUIDE = ("notebook", "shell", "debugging", "trace", "sweeps", "class", "grading", "writing-labs")
+GUIDE = ("notebook", "shell", "debugging", "trace", "time", "sweeps", "class", "grading", "writing-labs")
 REFERENCE = ("commands", "configuration", "filter", "columns", "machine", "snapshot-format")
 INSIDE = ("hypervisor", "corrections", "design", "speed")
 
@@ -30,6 +30,7 @@ API = {
     "vmm": ["config", "lifecycle", "hypervisor", "vm", "vcpu", "symbols", "scheduler", "exits", "hypercalls", "stage2"],
     "shell": ["shell", "declaration", "arguments", "tree", "results", "render"],
     "trace": ["trace", "columns", "summary", "spans"],
+    "time": ["snapshots", "history", "recording", "tree"],
     "scale": ["sweep", "runs"],
     "notebook": ["picture"],
     "course": ["expectations", "seeds", "guests", "check_files", "checking", "grading"],

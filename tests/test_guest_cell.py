@@ -11,6 +11,8 @@ from notebook_cells import complete, value
 from axlab.errors import AxError, SourceErrors
 from axlab.guests.c_compiler import COMPILER
 from axlab.lab import Lab
+from axlab.notebook.memory_spans import guest_spans, host_spans
+from axlab.vmm.ivc import ChannelError
 
 HELLO = '%%guest hello\n        .include "axlab.S"\n        adr x0, text\n        bl print\n        b power_off\n'
 HELLO += 'text:   .asciz "hello\\n"\n'
@@ -37,6 +39,30 @@ def test_the_vm_is_made_as_the_options_say(ip: InteractiveShell) -> None:
     made = value(ip, "%%guest wide --cpus 2 --mem 32M --entry el1\nb .\n")
     vm = lab_of(ip).vm("wide")
     assert (made.vcpus, len(vm.vcpus), vm.memory_bytes) == (2, 2, 32 << 20)
+
+
+def test_a_vm_with_an_ivc_device_gets_channels_and_one_without_does_not(ip: InteractiveShell) -> None:
+    value(ip, "%%guest with --ivc\nb .\n")
+    value(ip, "%%guest without\nb .\n")
+    lab = lab_of(ip)
+    lab.shell("vm start with without --detach")
+    assert lab.hypervisor.channels.publish(lab.vm("with"), 7, 100).gpa == 0x0C00_0000
+    with pytest.raises(ChannelError, match="has no IVC device"):
+        lab.hypervisor.channels.publish(lab.vm("without"), 7, 100)
+
+
+def test_channels_are_in_the_memory_map_one_by_one(ip: InteractiveShell) -> None:
+    value(ip, "%%guest talker --ivc\nb .\n")
+    lab = lab_of(ip)
+    lab.shell("vm start talker --detach")
+    vm = lab.vm("talker")
+    held = [lab.hypervisor.channels.publish(vm, key, 100) for key in (7, 8)]
+    spans = [span for span in guest_spans(vm) if span.kind == "channel"]
+    assert [(span.name, span.base, span.target) for span in spans] == [
+        (f"IVC channel {one.channel.key:#x}", one.gpa, one.channel.hpa) for one in held
+    ]
+    on_the_board = [(span.base, span.size) for span in host_spans(lab, vm) if span.kind == "channel"]
+    assert on_the_board == sorted((one.channel.hpa, 0x1000) for one in held)
 
 
 def test_mistakes_in_a_cell_are_shown_by_line_and_nothing_is_made(ip: InteractiveShell) -> None:

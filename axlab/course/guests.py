@@ -24,11 +24,13 @@ def guest(
     mem: int = 16 * MB,
     load: int | None = None,
     region: tuple[int, int, int, int] | None = None,
+    ivc: bool = False,
 ) -> Vm:
     """A VM that begins at the first instruction of the source, or at `_start`. Raises AxError.
 
     `load` is the address of the code, by default a little behind `base`, where its RAM of `mem` bytes begins; `region`
-    is a memory region `(gpa, size, flags, map_type)` in place of `base` and `mem`.
+    is a memory region `(gpa, size, flags, map_type)` in place of `base` and `mem`. `ivc` gives it an IVC
+    device, as `%%guest --ivc` does.
 
     >>> vm = guest(Lab(), "loop: wfi\\n b loop", "sleeper")
     """
@@ -47,7 +49,7 @@ def guest(
     kernel = replace(
         config.kernel, kernel_load_addr=at, entry_point=made.symbols.get("_start", at), memory_regions=regions
     )
-    devices = replace(config.devices, emu_devices=emulated_devices(cpus))
+    devices = replace(config.devices, emu_devices=emulated_devices(cpus, ivc=ivc))
     return lab.create(replace(config, base=replace(config.base, cpu_num=cpus), kernel=kernel, devices=devices))
 
 

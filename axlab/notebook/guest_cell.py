@@ -52,11 +52,21 @@ class GuestResult(Result):
     Option("cpus", Number(1, MAX_CPUS, "N"), "Number of vCPUs", default=1),
     Option("mem", Size(MOST_RAM, "SIZE"), "RAM, such as 64M (16M where nothing is said)"),
     Option("entry", Choice(("el1",)), "Exception level in which it begins", default="el1"),
+    Flag("ivc", "With an IVC device: 1 MiB of addresses for channels to other VMs"),
     Flag("c", "The cell is C: it has axlab.h, and begins in main"),
     Flag("replace", "Replace a VM of that name, whatever made it and whatever it does", short="r"),
 )
 def guest(
-    magics: AxLabMagics, line: str, cell: str, name: str, cpus: int, mem: int | None, entry: str, c: bool, replace: bool
+    magics: AxLabMagics,
+    line: str,
+    cell: str,
+    name: str,
+    cpus: int,
+    mem: int | None,
+    entry: str,
+    ivc: bool,
+    c: bool,
+    replace: bool,
 ) -> GuestResult:
     """Make a VM from a cell.
 
@@ -67,7 +77,7 @@ def guest(
         raise AxError(f"{name!r} {problem}")
     lab = magics.lab
     config, size, warnings = build(lab, line, cell, name, guests.C if c else guests.ASSEMBLY)
-    config = sized(config, cpus, mem or RAM)
+    config = sized(config, cpus, mem or RAM, ivc)
     building.check(lab.hypervisor, config)
     old = next((vm for vm in lab.hypervisor.vms if vm.name == name), None)
     if old is not None:
@@ -124,15 +134,15 @@ def write(lab: Any, name: str, data: bytes) -> Path:
     return path
 
 
-def sized(config: VmConfig, cpus: int, mem: int) -> VmConfig:
-    """The configuration with so many vCPUs, and so much RAM. Raises `AxError`."""
+def sized(config: VmConfig, cpus: int, mem: int, ivc: bool) -> VmConfig:
+    """The configuration with so many vCPUs, so much RAM, and perhaps an IVC device. Raises `AxError`."""
     if mem % PAGE_SIZE:
         raise AxError(f"--mem: {mem} bytes are no whole number of 4 KiB pages; write for example 16M")
     return replace(
         config,
         base=replace(config.base, cpu_num=cpus),
         kernel=replace(config.kernel, memory_regions=(MemoryRegion(RAM_BASE, mem),)),
-        devices=replace(config.devices, emu_devices=emulated_devices(cpus)),
+        devices=replace(config.devices, emu_devices=emulated_devices(cpus, ivc=ivc)),
     )
 
 

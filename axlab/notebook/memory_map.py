@@ -23,6 +23,7 @@ COLOURS = {
     "reserved": d.SLATE,
     "mediated": d.ORANGE,
     "passthrough": d.GREEN,
+    "channel": d.RED,
     "tables": d.PURPLE,
     "other": d.GREY,
     "free": "none",

@@ -16,6 +16,7 @@ MEANINGS = {
     "reserved": "RAM, mapped page by page when the guest touches it",
     "mediated": "device that the hypervisor answers for: an access is an exit",
     "passthrough": "device of the board, mapped by stage 2: no exits",
+    "channel": "IVC channel, mapped into every VM that has it",
     "tables": "stage 2 tables: the mapping itself",
     "other": "RAM and tables of other VMs",
     "free": "RAM that nobody has",
@@ -61,15 +62,23 @@ def guest_spans(vm: Any) -> list[Span]:
         for grant in vm.granted
         if grant.gpa not in answered
     ]
-    return merged([*ram, *mediated, *mapped])
+    channels = [
+        Span(f"IVC channel {held.channel.key:#x}", held.gpa, held.channel.size, "channel", held.channel.hpa)
+        for held in vm.channels
+    ]
+    return sorted([*merged([*ram, *mediated, *mapped]), *channels], key=lambda span: span.base)
 
 
 def host_spans(lab: Any, vm: Any) -> list[Span]:
     """The board's address space as far as a VM has part in it, and all of its RAM."""
-    tables, memory = set(vm.stage2.tables), {region.hpa for region in vm.memory_regions}
+    own_parts = {
+        "tables": set(vm.stage2.tables),
+        "ram": {region.hpa for region in vm.memory_regions},
+        "channel": {held.channel.hpa for held in vm.channels},
+    }
     used = []
     for part in lab.hypervisor.host_memory.reservations:
-        kind = "tables" if part.base in tables else "ram" if part.base in memory else "other"
+        kind = next((kind for kind, bases in own_parts.items() if part.base in bases), "other")
         own = {"tables": f"stage 2 tables of {vm.label}", "ram": f"RAM of {vm.label}"}
         name = own.get(kind) or part.owner.partition(" at ")[0]
         used.append(Span(name, part.base, part.size, kind))

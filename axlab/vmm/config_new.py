@@ -28,6 +28,7 @@ from axlab.vmm.config_write import effective, is_written, written
 from axlab.vmm.images import BUILT_IN, Image, load_image
 
 RAM_BASE = 0x4000_0000
+IVC_BASE = 0x0C00_0000  # where the `virt` board has its platform bus, which guests do not get
 MB = 1 << 20
 
 
@@ -82,12 +83,14 @@ KINDS = {
 }
 
 
-def emulated_devices(cpus: int) -> tuple[EmulatedDevice, ...]:
-    """A GICv3 and a UART where QEMU's `virt` board has them."""
+def emulated_devices(cpus: int, *, ivc: bool = False) -> tuple[EmulatedDevice, ...]:
+    """A GICv3 and a UART where QEMU's `virt` board has them; with `ivc` also a range for channels to other VMs."""
+    channels = (EmulatedDevice("ivc", IVC_BASE, MB, 0, 0x0A),) if ivc else ()
     return (
         EmulatedDevice("gicd", 0x0800_0000, 0x1_0000, 0, 0x21),
         EmulatedDevice("gicr", 0x080A_0000, 0x2_0000 * cpus, 0, 0x20, (cpus, 0x2_0000, 0)),
         EmulatedDevice("uart", 0x0900_0000, 0x1000, 33, 0x02),
+        *channels,
     )
 
 

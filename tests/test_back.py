@@ -360,3 +360,9 @@ def test_a_slider_has_all_that_it_needs() -> None:
         "checkpoints": [0],
         "commands": [{"time": 0, "text": "create 0 guest0"}, {"time": 0, "text": "start 0"}],
     }
+
+
+def test_in_a_lab_in_which_nothing_has_happened_no_moment_is_found() -> None:
+    lab = lab_with(COUNTS)
+    never = lab.shell("vm back 0 --until 'pc == 0x12345678'")
+    assert said(never) == ["✗ pc == 0x12345678 did not hold before this moment"] and lab.now == 0

@@ -220,7 +220,7 @@ class History:
 
     def back_until(self, points: Iterable[StopPoint], stopped: Asked = never) -> Hit | None:
         """To the last moment before this one at which a stop point holds. None where there is none: nothing changes."""
-        points, behind = list(points), self.place.position
+        points, behind, found = list(points), self.place.position, None
         with self.travel():
             for start in reversed([one for one in self.known() if one.place.position < behind]):
                 found = self.last_hit(points, start, behind, stopped)

@@ -1,4 +1,4 @@
-"""One JupyterLab and one browser for all tests that need them; what notebooks are shown in them."""
+"""A JupyterLab for each module of tests that needs one, and one browser; what notebooks are shown in them."""
 
 from __future__ import annotations
 
@@ -59,9 +59,12 @@ class Server:
     folder: Path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A JupyterLab that has never seen any notebook, and so trusts none."""
+    """A JupyterLab that has never seen any notebook, and so trusts none.
+
+    It ends with its module, and with it kernels whose machines run live: they would compute beside all other tests.
+    """
     folder = tmp_path_factory.mktemp("lab")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

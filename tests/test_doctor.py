@@ -72,7 +72,7 @@ def test_the_table_names_every_package_that_users_install() -> None:
         assert {need.name for need in NEEDS if need.source == source} == names
 
 
-OF_EVERY_DEBIAN = {"apt", "dash"}
+OF_EVERY_DEBIAN = {"apt", "dash", "util-linux"}
 
 
 def test_every_debian_package_that_a_test_needs_is_in_the_table_and_installed_for_the_whole_run() -> None:

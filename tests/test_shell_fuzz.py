@@ -28,9 +28,13 @@ PIECES = (
 ALPHABET = "abvm 0-9'\"\\;#>=\n\t./\x00\x7f\u2028é虚\ud800"
 
 
+# What makes machines or processes without limit, or waits for somebody who does not come.
+LEFT_OUT = ("vm clone", "vm sweep", "vm gdb")
+
+
 def command_words(lab: Lab) -> list[str]:
-    """The words of all commands, but for those that only end a session or make new machines without limit."""
-    return [command.name for command in lab.shell.tree.walk(lab) if command.name not in ("vm clone",)]
+    """The words of all commands but a few."""
+    return [command.name for command in lab.shell.tree.walk(lab) if command.name not in LEFT_OUT]
 
 
 def random_line(rng: random.Random, words: list[str]) -> str:

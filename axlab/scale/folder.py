@@ -158,7 +158,7 @@ def _only_ours(folder: Path) -> bool:
 
 def _locked(folder: Path) -> Any:
     """An open file that nobody else can lock while it is open; it does not outlive the process."""
-    file = (folder / f"{MANIFEST}.lock").open("a")
+    file = (folder / f"{MANIFEST}.lock").open("a", encoding="utf-8")
     try:
         import fcntl
     except ImportError:  # Windows: whoever sweeps twice into one folder makes the same runs twice

@@ -203,3 +203,10 @@ def test_the_commands_write_and_replay(tmp_path: Path, capfd: pytest.CaptureFixt
     changed(tmp_path / "bug.axrec", lambda lines: lines[-1].update(end="0" * 64))
     assert main(["replay", str(tmp_path / "bug.axrec")]) == 1
     assert "differs from the recording at 1 ms: consoles printed something else" in capfd.readouterr().err
+
+
+def test_a_recording_that_cannot_be_written_says_why() -> None:
+    lab = lab_with(COUNTS)
+    (lab.folder / "d").mkdir()
+    result = lab.shell("vm record save d")
+    assert not result.ok and said(result) == ["✗ d: is a directory"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from axlab.errors import AxError
 from axlab.shell.arguments import FilePath
 from axlab.shell.context import Context
 from axlab.shell.declaration import Argument, command
@@ -45,7 +46,10 @@ def save(context: Context, file: str) -> Result:
     'axlab replay FILE' and `Lab.replay(file)` make the same lab of it, anywhere.
     """
     recording = record(context.lab)
-    size = context.shell.files.write(file, recording.text())
+    try:
+        size = context.shell.files.write(file, recording.text())
+    except OSError as error:
+        raise AxError(f"{file}: {context.shell.files.reason(error)}") from None
     context.say(
         f"✓ {len(recording.commands)} commands up to {format_duration(recording.end.now)}: {file}, {size} bytes"
     )

@@ -18,7 +18,7 @@ OK_FORMAT = False
 from otter.test_files import test_case
 from axlab.course import expect, seed
 
-name = "7.1"
+name = "97.1"
 HINTS = ["first", "second", "third"]
 
 
@@ -39,11 +39,11 @@ def test_hidden(answer):
 
 @pytest.fixture
 def ip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
-    """An IPython in a folder that has the check of an exercise 7.1, with the extension loaded."""
+    """An IPython in a folder that has the check of an exercise 97.1, with the extension loaded."""
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "checks").mkdir()
-    (tmp_path / "checks" / "7.1.py").write_text(CHECK, encoding="utf-8")
+    (tmp_path / "checks" / "97.1.py").write_text(CHECK, encoding="utf-8")
     config = Config()
     config.HistoryManager.enabled = False
     shell = InteractiveShell(config=config)
@@ -66,18 +66,18 @@ def text(ip: InteractiveShell, cell: str) -> list[str]:
 
 def test_inputs_are_a_students_own_and_a_copied_constant_fails(ip: InteractiveShell) -> None:
     value(ip, "student = 'ada'")
-    assert text(ip, "%given 7.1")[0] == "Exercise 7.1, for ada:"
+    assert text(ip, "%given 97.1")[0] == "Exercise 97.1, for ada:"
     ada = value(ip, "factor")
-    assert value(ip, f"answer = {10 * ada}\n%check 7.1").ok
-    value(ip, "student = 'bob'\n%given 7.1")
+    assert value(ip, f"answer = {10 * ada}\n%check 97.1").ok
+    value(ip, "student = 'bob'\n%given 97.1")
     assert value(ip, "factor") != ada
-    assert not value(ip, "%check 7.1").ok
+    assert not value(ip, "%check 97.1").ok
 
 
 def test_each_failed_try_gives_the_next_of_three_hints(ip: InteractiveShell) -> None:
-    assert "Hint" not in "".join(text(ip, "answer = ...\n%check 7.1")), "nothing was tried yet"
+    assert "Hint" not in "".join(text(ip, "answer = ...\n%check 97.1")), "nothing was tried yet"
     value(ip, "answer = 1")
-    tries = [text(ip, "%check 7.1")[-1] for _ in range(4)]
+    tries = [text(ip, "%check 97.1")[-1] for _ in range(4)]
     assert tries == [
         "ℹ Hint 1 of 3: first",
         "ℹ Hint 2 of 3: second",
@@ -87,8 +87,8 @@ def test_each_failed_try_gives_the_next_of_three_hints(ip: InteractiveShell) -> 
 
 
 def test_a_hint_can_be_asked_for(ip: InteractiveShell) -> None:
-    assert text(ip, "%hint 7.1") == ["ℹ Hint 1 of 3: first"]
-    assert text(ip, "answer = 1\n%check 7.1")[-1] == "ℹ Hint 2 of 3: second"
+    assert text(ip, "%hint 97.1") == ["ℹ Hint 1 of 3: first"]
+    assert text(ip, "answer = 1\n%check 97.1")[-1] == "ℹ Hint 2 of 3: second"
 
 
 def test_predictions_are_kept_and_compared(ip: InteractiveShell) -> None:
@@ -105,11 +105,11 @@ def test_predictions_are_kept_and_compared(ip: InteractiveShell) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("%check 7.2", "there is no exercise 7.2; lab 7 has 7.1"),
+        ("%check 97.2", "there is no exercise 97.2; lab 97 has 97.1"),
         ("%check 77.1", "there is no exercise 77.1; there are no checks for lab 77"),
         ("%check one", "'one' is no exercise; its number is that of the lab and its own, such as 3.2"),
         ("%check", "%check takes the number of one exercise\nUsage: %check 3.2"),
-        ("%check ../7.1", "'../7.1' is no exercise; its number is that of the lab and its own, such as 3.2"),
+        ("%check ../97.1", "'../97.1' is no exercise; its number is that of the lab and its own, such as 3.2"),
         ("%predict exits", "%predict takes a name and what belongs to it\nUsage: %predict exits 100"),
         ("%predictions now", "%predictions takes no words: 'now' is too many"),
     ],

@@ -104,9 +104,9 @@ def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
     pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(needs: Callable[[str, str], str]) -> Iterator[Any]:
-    """A headless Chromium."""
+    """A headless Chromium. It ends with its module: while it lives, no other test can have an event loop."""
     chromium = needs("chromium", "chromium")
     sync_api = pytest.importorskip("playwright.sync_api", reason="python -m pip install playwright")
     with sync_api.sync_playwright() as playwright:

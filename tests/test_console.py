@@ -132,16 +132,16 @@ def test_the_browser_gets_everything_when_it_asks_and_then_only_what_changed() -
     lab.run("1ms")
     view.refresh()
     assert view.sent == []  # nobody has asked
-    view._receive(view, {"hello": True}, None)
+    view.receive({"hello": True})
     assert [message.get("all") for message in view.sent] == [True]
-    view._receive(view, {"typed": "a\r\n"}, None)
+    view.receive({"typed": "a\r\n"})
     lab.run("1ms")
     view.refresh()
     assert view.sent[1:] == [{"rows": view.sent[1]["rows"], "count": 2, "past": []}]
     assert set(view.sent[1]["rows"]) == {"0", "1"} and view.sent[1]["rows"]["0"] == "a"
     view.refresh()
     assert len(view.sent) == 2
-    view._receive(view, {"typed": "\r\n" * 25}, None)
+    view.receive({"typed": "\r\n" * 25})
     lab.run("10ms")
     view.refresh()
     assert view.sent[2]["past"][0] == "a" and view.sent[2]["count"] == 24
@@ -149,7 +149,7 @@ def test_the_browser_gets_everything_when_it_asks_and_then_only_what_changed() -
 
 def test_a_mistake_is_shown_in_the_view() -> None:
     view = Browser(Console(lab_with(ECHOES), 0))
-    view._receive(view, {"typed": "x"}, None)
+    view.receive({"typed": "x"})
     assert view.answer == {"text": "VM[0] is Loaded; nobody reads its console", "ok": False}
 
 
@@ -264,7 +264,7 @@ def test_a_console_is_drawn_at_most_ten_times_a_second() -> None:
     lab.shell("vm start 0 --detach")
     view = Browser(Console(lab, 0))
     view.live = Live(lab, view.refresh)
-    view._receive(view, {"hello": True}, None)
+    view.receive({"hello": True})
     began = time.monotonic()
     lab.run("20ms")
     lasted = time.monotonic() - began

@@ -73,6 +73,7 @@ function render({ model, el }) {
     send(event.clipboardData.getData("text").replace(/\r?\n/g, "\r"));
   });
 
+  let said = ""; // why the machine stands
   const showFacts = () => {
     const facts = model.get("facts");
     const waiting = facts.waiting ? ` · ${facts.waiting} typed, not read yet` : "";
@@ -80,7 +81,8 @@ function render({ model, el }) {
     terminal.setAttribute("aria-label", facts.title);
     run.textContent = facts.live ? "Pause" : "Run";
     run.title = facts.live ? "Let virtual time stand still" : "Let the machine run, never ahead of the clock";
-    if (facts.message) show({ text: facts.message, ok: false });
+    if (facts.message !== said) show({ text: facts.message, ok: false });
+    said = facts.message;
   };
   const show = ({ text, ok }) => {
     answer.textContent = text;

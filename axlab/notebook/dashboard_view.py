@@ -10,6 +10,7 @@ import ipywidgets
 from axlab.notebook.dashboard import Dashboard, DashboardPicture
 from axlab.notebook.live import Live
 from axlab.notebook.live_machine import machine_of
+from axlab.notebook.turns import Turns
 from axlab.notebook.widgets import VIEWS, LiveView, display_live, with_picture
 
 
@@ -23,6 +24,7 @@ class DashboardView(ipywidgets.VBox):  # type: ignore[misc]
 
     def __init__(self, scene: Dashboard) -> None:
         self.scene = scene
+        self.turns = Turns()
         self.views: list[LiveView] = []
         self.choice = ipywidgets.Dropdown(description="VM", layout={"width": "22em"})
         self.run = ipywidgets.ToggleButton(description="Run", tooltip="Let the machine run, never ahead of the clock")
@@ -68,13 +70,17 @@ class DashboardView(ipywidgets.VBox):  # type: ignore[misc]
 
     def _chosen(self, change: Any) -> None:
         if not self.offering and change["new"] != self.shown:
-            self.scene.vm = change["new"]
-            self.show()
+            self.turns(self.choose, change["new"])
+
+    def choose(self, vm: int | None) -> None:
+        """Show the views of this VM."""
+        self.scene.vm = vm
+        self.show()
 
     def _run(self, change: Any) -> None:
         machine = machine_of(self.scene.lab)
         if change["new"] != machine.on:
-            machine.start() if change["new"] else machine.stop()
+            self.turns(machine.start if change["new"] else machine.stop)
 
     def close(self) -> None:
         """The dashboard goes away."""

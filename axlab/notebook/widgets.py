@@ -15,6 +15,7 @@ from axlab.notebook.picture import Picture
 from axlab.notebook.scene import Answer, Scene, unknown
 from axlab.notebook.terminal_colours import GROUND, INK
 from axlab.notebook.terminal_screen import HISTORY
+from axlab.notebook.turns import Turns
 
 FOLDER = Path(__file__).parent
 
@@ -34,7 +35,8 @@ class LiveView(anywidget.AnyWidget):
         self.shown: dict[str, Any] = {}
         self.places = 0  # where browsers show it, as far as they have told
         self.away = False  # whether it was shown, and is not any more
-        self.on_msg(self._receive)
+        turns = Turns()
+        self.on_msg(lambda _, message, buffers: turns(self.receive, message))
         self.refresh()
         self.live = Live(scene.lab, self.refresh)
 
@@ -57,7 +59,7 @@ class LiveView(anywidget.AnyWidget):
         """Send the data to the browser, in the form that its view draws."""
         raise NotImplementedError
 
-    def _receive(self, _: Any, message: Any, buffers: Any) -> None:
+    def receive(self, message: Any) -> None:
         """A message of the browser. What goes wrong is shown, never raised: nobody would see it."""
         if message in ({"here": 1}, {"here": -1}):
             self.places += message["here"]
@@ -179,12 +181,12 @@ class ConsoleView(LiveView):
     def remember(self, data: dict[str, Any]) -> None:
         self.rows, self.past, self.screen = data["rows"], data["past"], self.scene.screen
 
-    def _receive(self, widget: Any, message: Any, buffers: Any) -> None:
+    def receive(self, message: Any) -> None:
         if message == {"hello": True}:
             self.refresh()
             self.send_all(self.shown)
         else:
-            super()._receive(widget, message, buffers)
+            super().receive(message)
 
 
 VIEWS: dict[str, type[LiveView]] = {"console": ConsoleView, "picture": PictureView, "timeline": TimelineView}

@@ -7,6 +7,8 @@ Everything else is a defect of AxLab, and says so.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 MOST_ERRORS = 20  # that are shown of a source
 
 
@@ -77,6 +79,13 @@ class SourceErrors(AxError):
 
 class Refused(AxError):
     """The lifecycle table refuses an operation; the message is its verdict, the state is as it was."""
+
+
+def no_vm(key: int | str, known: Mapping[int, str]) -> AxError:
+    """The error for a VM that is not there: it says which are, `known` by their ids with their names."""
+    close = nearest(str(key), list(known.values()))
+    there = ", ".join(f"VM[{number}] {name}".rstrip() for number, name in sorted(known.items()))
+    return AxError(f"VM[{key}] not found{close}; there {'is' if len(known) < 2 else 'are'} {there or 'none'}")
 
 
 def display_width(text: str) -> int:

@@ -83,7 +83,7 @@ class Hypercall(Event):
 
 @dataclass(frozen=True, slots=True)
 class Mmio(Event):
-    """An emulated device was accessed; `device` is its name, or empty where nothing answered."""
+    """A vCPU left the guest for an emulated device; `device` is its name, or empty where nothing answered."""
 
     vm: int
     vcpu: int

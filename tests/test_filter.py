@@ -135,6 +135,8 @@ WRONG = [
     ("x0 changed", "only state and vcpu_state tell that they change; to see memory change use 'vm watch'", 0, 2),
     ("time + 3 > 4ms", "3 is no time; write one with its unit, such as 10ms", 7, 1),
     ("x0 + exit == 4", "exit is a word; a number is wanted here", 5, 4),
+    ("result < 0", "nothing is below 0: numbers are unsigned; a negative one is result >= 1 << 63", 9, 1),
+    ("0 > x0", "nothing is below 0: numbers are unsigned; a negative one is x0 >= 1 << 63", 0, 1),
     ("x0 + (x1 == 2) == 4", "x1 == 2 is a condition; a value is wanted here", 6, 7),
     ("x0 == #", "'#' means nothing here", 6, 1),
     ("not " * 70 + "x0 == 1", "the filter is nested too deeply", 240, 47),

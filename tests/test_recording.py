@@ -197,6 +197,18 @@ def test_at_the_level_memory_every_load_and_store_is_a_row() -> None:
     )
 
 
+@pytest.mark.parametrize(("kind", "register"), [("mmio", 0x0900_0018), ("accesses", 0x0903_03FC)])
+def test_an_access_to_a_device_is_a_row_of_mmio_or_if_it_is_passed_through_of_accesses(
+    kind: str, register: int
+) -> None:
+    lab = lab_with(f"    ldr x1, ={register:#x}\n    ldr w2, [x1]\n    b .", passed=("/pl061",))
+    lab.trace.record("memory")
+    lab.hypervisor.start(lab.vm(0))
+    lab.run("100us")
+    counts = {of: len(lab.trace.frame(of).query(f"address == {register}")) for of in ("mmio", "accesses")}
+    assert counts == {"mmio": 0, "accesses": 0} | {kind: 1}
+
+
 def test_recording_memory_changes_nothing_and_ends_with_another_level(small_parts: None) -> None:
     plain, recorded, chosen = ring_lab(), ring_lab("memory"), Lab()
     assert recorded.fingerprint() == plain.fingerprint()

@@ -115,6 +115,15 @@ def test_events_stop_too() -> None:
     assert last(lab.shell("vm run"))[1] == "  Exit: reason SystemDown, esr 0x5a000000, cost 0x1388"
 
 
+def test_a_result_is_compared_as_the_register_that_it_is_in_at_an_event_and_in_a_trace() -> None:
+    lab = lab_with(CALLS)
+    lab.shell("vm break 0 'result == -1'")
+    assert last(lab.shell("vm start 0"))[1].endswith("result -1")
+    rows = lab.trace.frame("hypercalls")
+    assert lab.trace.select(where="result == -1").frame("hypercalls")["result"].tolist() == [-1]
+    assert lab.trace.select(where="result >= 1 << 63").frame("hypercalls").equals(rows[rows["result"] < 0])
+
+
 def test_the_line_of_the_console_can_be_waited_for() -> None:
     lab = lab_with(PRINTS)
     lab.shell("vm start 0 -d")

@@ -33,7 +33,7 @@ def test_every_event_type_has_a_kind() -> None:
 
 
 def test_every_field_of_every_event_is_described_in_a_form_that_fits_its_type() -> None:
-    fits = {"int": {"time", "count", "id", "word"}, "str": {"name", "text"}}
+    fits = {"int": {"time", "count", "id", "word", "signed"}, "str": {"name", "text"}}
     for event_type in KINDS.values():
         for field in fields(event_type):
             column = DESCRIBED[field.name]
@@ -53,10 +53,11 @@ def test_what_goes_in_comes_out_in_order() -> None:
     assert rows == given
 
 
-def test_a_value_beyond_64_bits_is_kept_as_a_register_holds_it() -> None:
-    trace = traced(Hypercall(1, 0, 0, 3, (-1,), -1))
-    (row,) = trace.recorder.table("hypercalls").rows()
-    assert row == (1, 0, 0, 3, ((1 << 64) - 1,), (1 << 64) - 1)
+def test_a_value_beyond_64_bits_is_kept_as_a_register_holds_it_and_a_result_with_its_sign() -> None:
+    trace = traced(Hypercall(1, 0, 0, 3, (-1,), -1), Hypercall(2, 0, 0, 1 << 64 | 3, (), (1 << 64) - 2))
+    first, second = trace.recorder.table("hypercalls").rows()
+    assert first == (1, 0, 0, 3, ((1 << 64) - 1,), -1)
+    assert second == (2, 0, 0, 3, (), -2)
 
 
 def test_a_trace_can_be_copied_in_the_middle_of_a_run() -> None:

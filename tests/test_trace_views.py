@@ -219,7 +219,45 @@ def test_an_exit_has_its_function_and_how_long_the_guest_was_away(demo: Lab) -> 
     last = frame.iloc[-1]
     assert last["reason"] == "SystemDown"
     assert pandas.isna(last["away"])
-    assert demo.trace.exits(vm=7).empty
+
+
+# --- of one VM -------------------------------------------------------------------------------------
+
+OF_A_VM: dict[str, Callable[..., object]] = {
+    "frame": lambda trace, vm: trace.frame("psci", vm),
+    **{view.__name__: lambda trace, vm, view=view: view(trace, vm=vm) for view in (
+        Trace.exits, Trace.timeline, Trace.spans, Trace.deliveries, Trace.latency, Trace.sched, Trace.fairness,
+        Trace.hot, Trace.coverage, Trace.summary, Trace.fingerprint, Trace.select,
+    )},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("view", OF_A_VM)
+def test_a_view_is_of_a_vm_by_its_id_its_name_or_itself_and_an_unknown_vm_is_an_error(view: str, demo: Lab) -> None:
+    def shown(vm: object) -> str:
+        found = OF_A_VM[view](demo.trace, vm)
+        return found.frame("exits").to_csv() if isinstance(found, Trace) else str(found)
+
+    assert shown(0) == shown("demo") == shown(demo.vm(0)) == shown(demo.trace.frame("exits")["vm"].iloc[0])
+    for unknown, close in ((7, ""), ("dmeo", "; did you mean demo?")):
+        with pytest.raises(AxError) as raised:
+            shown(unknown)
+        assert str(raised.value) == f"VM[{unknown}] not found{close}; there is VM[0] demo"
+
+
+def test_a_vm_that_is_no_more_is_known_by_its_id_as_long_as_there_are_rows_of_it(tmp_path: Path) -> None:
+    lab = Lab()
+    lab.create("demo")
+    lab.shell("vm start 0; vm delete 0 --force")
+    exits = len(lab.trace.exits(vm=0))
+    assert exits > 100
+    lab.trace.save(tmp_path / "run")
+    assert len(Trace.load(tmp_path / "run").exits(vm=0)) == exits
+    with pytest.raises(AxError, match=r"^VM\[demo\] not found; there is VM\[0\]$"):
+        lab.trace.exits(vm="demo")
+    lab.trace.clear()
+    with pytest.raises(AxError, match=r"^VM\[0\] not found; there is none$"):
+        lab.trace.exits(vm=0)
 
 
 # --- U-Boot ----------------------------------------------------------------------------------------

@@ -34,10 +34,10 @@ def test_a_vm_is_found_by_id_and_by_name() -> None:
     vms.push(Named(3, "linux"))
     assert vms.get(3) is vms.find("linux") is vms.find(3)
     assert vms.get(4) is None
-    with pytest.raises(AxError, match=r"^VM\[7\] not found$"):
+    with pytest.raises(AxError, match=r"^VM\[7\] not found; there is VM\[3\] linux$"):
         vms.find(7)
-    with pytest.raises(AxError, match=r"^VM\[bsd\] not found$"):
-        vms.find("bsd")
+    with pytest.raises(AxError, match=r"^VM\[lunix\] not found; did you mean linux\?; there is VM\[3\] linux$"):
+        vms.find("lunix")
 
 
 def test_an_id_that_exists_is_refused_before_anything_is_built() -> None:

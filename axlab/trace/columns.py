@@ -37,7 +37,10 @@ class Instruction(events.Event):
 
 @dataclass(frozen=True, slots=True)
 class MemoryAccess(events.Event):
-    """A load or store of an instruction, by its virtual address; never emitted, but a row of a recording."""
+    """A load or store of an instruction, by its virtual address, in RAM or at a device that is passed through. At an
+    emulated device the vCPU leaves the guest instead: that is a row of `mmio`, and none here. Never emitted, but a
+    row of a recording.
+    """
 
     vm: int
     vcpu: int
@@ -122,6 +125,7 @@ FORMS = {
     "share": Form("d", "float64"),
     "id": Form("i", "Int32"),  # -1, there is none, is shown as <NA>
     "word": Form("Q", "UInt64"),  # a 64-bit register or address
+    "signed": Form("q", "Int64"),  # a 64-bit register whose sign counts
     "flag": Form("b", "boolean"),
     "name": Form("i", "category"),  # the place in the column's list of names
     "text": Form("i", "string"),
@@ -164,7 +168,7 @@ DESCRIBED = {column.name: column for column in (
     Column("action",    "name",  "",        "raised, injected, taken or ended"),
     Column("number",    "word",  "",        "hypercall number"),
     Column("args",      "words", "",        "arguments, as registers hold them"),
-    Column("result",    "word",  "",        "result, as the register holds it (-1 is 0xffff_ffff_ffff_ffff)"),
+    Column("result",    "signed", "",       "result; a negative one is an error (PSCI: DEN0022 5.2.2; hypercalls: -1)"),
     Column("is_write",  "flag",  "",        "a store, not a load"),
     Column("device",    "name",  "",        "device that answered; empty: nobody did"),
     Column("data",      "bytes", "",        "bytes, as they are"),

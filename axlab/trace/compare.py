@@ -14,7 +14,7 @@ from axlab.trace.table import Table
 from axlab.units import format_duration
 
 APART = ("console", "log")  # what was printed is compared as one text; log lines say what events say already
-ADDRESSES = ("pc", "address", "far", "hpfar", "esr", "value", "result", "number")
+ADDRESSES = ("pc", "address", "far", "hpfar", "esr", "value", "number")
 
 Found = tuple[str, Table, tuple[Any, ...]]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from axlab.errors import AxError
 from axlab.events import Console, Event
 from axlab.trace import filter_tree as tree
-from axlab.trace.columns import ROWS, kind_of
+from axlab.trace.columns import DESCRIBED, ROWS, kind_of
 from axlab.trace.filter_check import check
 from axlab.trace.filter_code import live_code, row_code
 from axlab.trace.filter_names import ACCESS, EVERYWHERE, Scope
@@ -20,6 +20,7 @@ from axlab.trace.filter_names import ACCESS, EVERYWHERE, Scope
 if TYPE_CHECKING:
     from axlab.trace.table import Table
 
+M64 = (1 << 64) - 1
 MOST_ADDRESSES = 4096  # breakpoints that one filter sets; more, and every instruction is looked at
 
 
@@ -71,7 +72,8 @@ class Facts:
             raise LookupError(column)
         if isinstance(moment.event, Console) and column == "data":
             return moment.console_line()
-        return getattr(moment.event, column)
+        found = getattr(moment.event, column)
+        return unsigned(found) if DESCRIBED[column].form == "signed" else found
 
     def _standing(self, column: str, kinds: tuple[str, ...]) -> Any:
         moment = self.moment
@@ -234,7 +236,12 @@ def _values(table: Table, stores: Any, name: str) -> Any:
     if table.event_type is Console and name == "data":
         return _lines(table)
     rows = stores[name].rows()
-    return map(bool, rows) if column.form == "flag" else rows
+    return map(bool, rows) if column.form == "flag" else map(unsigned, rows) if column.form == "signed" else rows
+
+
+def unsigned(value: int) -> int:
+    """A result as the register holds it, for numbers of filters are unsigned: -1 is 2**64 - 1."""
+    return value & M64
 
 
 def _lines(table: Table) -> list[str]:

@@ -99,6 +99,9 @@ class Checker:
             return tree.OneOf(_value(word), self.words(word, other), operator == "!=")
         if left.type == "text" and operator not in ("==", "!="):
             raise self.wrong(f"texts are equal or not; {operator} orders nothing", sign)
+        low, high = (left, right) if sign == "<" else (right, left)
+        if sign in ("<", ">") and high.value == tree.Constant(0):
+            raise self.wrong(f"nothing is below 0: numbers are unsigned; a negative one is {low.text} >= 1 << 63", high)
         return tree.Compare(operator, _value(left), _value(right))
 
     def between(self, node: Syntax, negated: bool) -> tree.Test:

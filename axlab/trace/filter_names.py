@@ -34,8 +34,8 @@ class Name:
 
 # Types. What can be compared: equal ones; a number with a register; a word with a name.
 TYPE_OF_FORM = {
-    "time": "time", "moment": "time", "count": "number", "id": "number", "word": "number", "flag": "flag",
-    "name": "word", "text": "text", "bytes": "text",
+    "time": "time", "moment": "time", "count": "number", "id": "number", "word": "number", "signed": "number",
+    "flag": "flag", "name": "word", "text": "text", "bytes": "text",
 }  # fmt: skip
 
 MMIO = ("MmioRead", "MmioWrite", "MmioOther")

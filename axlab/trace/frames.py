@@ -111,7 +111,7 @@ def _sequences(store: Store, column: Column) -> Any:
 
 MAKERS: dict[str, Callable[[Store, Column], Any]] = {
     "time": _plain, "moment": _ids, "length": _ids, "share": _plain,
-    "count": _integers, "id": _ids, "word": _integers, "flag": _flags,
+    "count": _integers, "id": _ids, "word": _integers, "signed": _integers, "flag": _flags,
     "name": _categories, "text": _texts, "bytes": _sequences, "words": _sequences,
 }  # fmt: skip
 TIMEDELTAS: dict[str, Callable[[Store], Any]] = {"time": _timedelta, "moment": _maybe_timedelta}

@@ -142,7 +142,7 @@ class Lists:
 Store = Numbers | Names | Lists
 STORES: dict[str, type[Numbers | Names | Lists]] = {
     "time": Numbers, "moment": Numbers, "length": Numbers, "share": Numbers,
-    "count": Numbers, "id": Numbers, "word": Numbers, "flag": Numbers,
+    "count": Numbers, "id": Numbers, "word": Numbers, "signed": Numbers, "flag": Numbers,
     "name": Names, "text": Names, "bytes": Lists, "words": Lists,
 }  # fmt: skip
 

@@ -21,6 +21,7 @@ from axlab.trace.scope import FOREVER, Scope, moment, scope_of
 from axlab.trace.spans import Span, spans_of
 from axlab.trace.spill import Bounds, Spill
 from axlab.trace.story import Story
+from axlab.trace.vms import Which, id_of
 from axlab.units import format_duration
 
 if TYPE_CHECKING:
@@ -32,13 +33,14 @@ if TYPE_CHECKING:
 LEVELS = (*EVENT_LEVELS, *RECORDED)
 
 
-
 class Trace:
     """A lab's trace. `recorder` is the observer; add it to a lab's events. `follow` says whose instructions there are.
 
     >>> lab.trace.frame("exits")        # a DataFrame; kinds: axlab.trace.columns.KINDS
     >>> print(lab.trace.summary(vm=0))  # exits by reason
     >>> lab.trace.save("run.csv")
+
+    Wherever a view takes `vm`, that is a VM, its id or its name; a VM that is not there raises `AxError`.
     """
 
     def __init__(self, level: str = "events", limit: int | None = None) -> None:
@@ -71,7 +73,7 @@ class Trace:
     def record(
         self,
         level: str,
-        vm: Any = None,
+        vm: Which = None,
         *,
         addresses: Any = None,
         window: Any = None,
@@ -92,7 +94,7 @@ class Trace:
             raise AxError(f"{level!r} is no level of recording{nearest(level, list(LEVELS))} ({', '.join(LEVELS)})")
         if level in RECORDED and self._events is None:
             raise AxError("this trace was loaded from a file or belongs to no lab: there is nobody to record")
-        one = self._hypervisor.vms.find(vm) if isinstance(vm, int | str) else vm
+        one = None if vm is None else self._hypervisor.vms.find(self.id_of(vm))
         scope = scope_of(addresses, window, self._extent(one))
         if one is None or limit is not None or spill:
             self._bound(limit, spill)
@@ -120,7 +122,7 @@ class Trace:
 
     def _extent(self, vm: Any) -> Callable[[str], range | None]:
         """Where a function is: of a VM, or of the first that knows the name."""
-        vms = [vm] if vm is not None else list(self._hypervisor.vms) if self._hypervisor is not None else []
+        vms = [vm] if vm is not None else self._vms()
 
         def extent(name: str) -> range | None:
             return next((found for one in vms if (found := one.symbols.extent(name)) is not None), None)
@@ -174,19 +176,19 @@ class Trace:
     def __repr__(self) -> str:
         return f"<Trace of {len(self)} events{'; ' + self.problem if self.problem else ''}>"
 
-    def frame(self, kind: str = "exits", vm: int | None = None) -> pandas.DataFrame:
+    def frame(self, kind: str = "exits", vm: Which = None) -> pandas.DataFrame:
         """All rows of a kind (of one VM) as a typed DataFrame, oldest first. Raises `AxError`.
 
         The columns of each kind are described in `axlab.trace.columns`.
         """
         from axlab.trace.frames import frame_of
 
-        return frame_of(self.recorder.table(kind), vm)
+        return frame_of(self.recorder.table(kind), self.id_of(vm))
 
-    def select(self, vm: Any = None, *, since: Any = None, until: Any = None, where: str = "") -> Trace:
+    def select(self, vm: Which = None, *, since: Any = None, until: Any = None, where: str = "") -> Trace:
         """A part of this trace as a trace of its own: it has frames, views and files. Raises `AxError`.
 
-        `vm` (a VM, its id or name), `since` and `until` (moments of virtual time: "10ms", or ns), `where` a filter.
+        `since` and `until` (moments of virtual time: "10ms", or ns), `where` a filter.
 
         >>> lab.trace.select(0, since="1ms", where="exit == mmio and write").frame("exits")
         """
@@ -194,12 +196,11 @@ class Trace:
         from axlab.trace.filter_names import Scope as Names
         from axlab.trace.selection import Selection
 
-        one = self._hypervisor.vms.find(vm) if isinstance(vm, str) else vm
-        vms = [] if self._hypervisor is None else list(self._hypervisor.vms)
-        named = [known for known in vms if getattr(one, "id", one) in (None, known.id)]
+        chosen, vms = self.id_of(vm), self._vms()
+        named = [known for known in vms if chosen in (None, known.id)]
         names = Names(symbols=tuple(known.symbols for known in named), vms={known.name: known.id for known in vms})
         selection = Selection(
-            getattr(one, "id", one),
+            chosen,
             0 if since is None else moment(since),
             FOREVER if until is None else moment(until),
             Filter(where, names) if where else None,
@@ -210,7 +211,7 @@ class Trace:
         found._bounds = selection.since, selection.until
         return found
 
-    def exits(self, vm: int | None = None) -> pandas.DataFrame:
+    def exits(self, vm: Which = None) -> pandas.DataFrame:
         """Every exit from a guest: when, where and in which function, why, what it cost, how long the guest was away.
 
         `cost` is the time that the hypervisor took, `away` that until the guest ran again: it may have slept.
@@ -218,26 +219,29 @@ class Trace:
         from axlab.trace.exit_frame import exit_frame
 
         frame = exit_frame(self.recorder.table("exits"), self.spans(), self.symbol)
-        return frame if vm is None else frame[frame["vm"] == vm].reset_index(drop=True)
+        one = self.id_of(vm)
+        return frame if one is None else frame[frame["vm"] == one].reset_index(drop=True)
 
-    def spans(self, vm: int | None = None) -> list[Span]:
+    def spans(self, vm: Which = None) -> list[Span]:
         """From when to when vCPUs (of one VM) were in which state, and on which physical CPU. Needs no pandas."""
+        one = self.id_of(vm)
         changes = [VcpuState(*row) for row in self.recorder.table("vcpu_states").rows()]
-        chosen = [change for change in changes if vm in (None, change.vm)]
+        chosen = [change for change in changes if one in (None, change.vm)]
         return spans_of(chosen, self._now(), since=self._since())
 
-    def timeline(self, vm: int | None = None) -> pandas.DataFrame:
+    def timeline(self, vm: Which = None) -> pandas.DataFrame:
         """The spans of vCPUs as a typed DataFrame: vm, vcpu, pcpu, state, begin, end, reason."""
         from axlab.trace.frames import frame_of_rows
 
         return frame_of_rows(Span, self.spans(vm))
 
-    def deliveries(self, vm: int | None = None) -> list[Delivery]:
+    def deliveries(self, vm: Which = None) -> list[Delivery]:
         """Interrupts on their way (to one VM): when each was raised, injected, taken and ended. Needs no pandas."""
+        one = self.id_of(vm)
         steps = (Interrupt(*row) for row in self.recorder.table("interrupts").rows())
-        return deliveries(step for step in steps if vm in (None, step.vm))
+        return deliveries(step for step in steps if one in (None, step.vm))
 
-    def latency(self, kind: str = "irq", vm: int | None = None) -> pandas.DataFrame:
+    def latency(self, kind: str = "irq", vm: Which = None) -> pandas.DataFrame:
         """How long interrupts took from raised to injected to taken to ended; `kind` is irq, sgi, ppi or spi.
 
         Raises `AxError` for another kind.
@@ -246,17 +250,17 @@ class Trace:
 
         return frame_of_rows(Latency, latencies(self.deliveries(vm), kind))
 
-    def sched(self, vm: int | None = None) -> pandas.DataFrame:
+    def sched(self, vm: Which = None) -> pandas.DataFrame:
         """How long each vCPU ran, waited for a physical CPU and slept, and which part it got of what it wanted."""
         from axlab.trace.frames import frame_of_rows
 
         return frame_of_rows(Turns, turns(self.spans(vm)))
 
-    def fairness(self, vm: int | None = None) -> float:
+    def fairness(self, vm: Which = None) -> float:
         """Jain's index of what vCPUs got of the time that they wanted: 1 is fair, 1/n is one vCPU of n with all."""
         return fairness(one.got for one in turns(self.spans(vm)))
 
-    def hot(self, by: str = "functions", vm: int | None = None) -> pandas.DataFrame:
+    def hot(self, by: str = "functions", vm: Which = None) -> pandas.DataFrame:
         """Where instructions were spent, by "functions" or "blocks", the most first. Raises `AxError` for another word.
 
         It needs a recording at the level "blocks" or finer.
@@ -270,7 +274,7 @@ class Trace:
         found = [row for of, recordings in self._executed(vm) for row in ways[by](of, recordings, self._symbols(of))]
         return frame_of_rows(Hot, found)
 
-    def coverage(self, vm: int | None = None) -> pandas.DataFrame:
+    def coverage(self, vm: Which = None) -> pandas.DataFrame:
         """Which code was executed at least once, by function; by page where no symbols are known.
 
         It needs a recording at the level "blocks" or finer. Functions of which nothing was executed are there, too.
@@ -294,14 +298,23 @@ class Trace:
             raise AxError(f"a run is compared with a lab or a trace, not with {other!r}")
         return compare(self.recorder, trace.recorder)
 
-    def _executed(self, vm: int | None) -> list[tuple[int, list[Recording]]]:
+    def _executed(self, vm: Which) -> list[tuple[int, list[Recording]]]:
         """The recordings of instructions by VM."""
+        one = self.id_of(vm)
         every = self.recorder.executed.recordings
         return [
-            (of, [one for one in every if one.vm == of])
-            for of in sorted({one.vm for one in every})
-            if vm in (None, of)
+            (of, [recording for recording in every if recording.vm == of])
+            for of in sorted({recording.vm for recording in every})
+            if one in (None, of)
         ]
+
+    def id_of(self, vm: Which) -> int | None:
+        """The id of a VM, given by its id, its name or itself; None for None. Raises `AxError` for an unknown one."""
+        return id_of(vm, self._vms(), self.recorder)
+
+    def _vms(self) -> list[Any]:
+        """The VMs that there are; none in a trace that belongs to no lab."""
+        return [] if self._hypervisor is None else list(self._hypervisor.vms)
 
     def _vm(self, vm: int) -> Any:
         """The VM of an id; None where it is no more, and in a trace that belongs to no lab."""
@@ -328,15 +341,15 @@ class Trace:
         first = min((row[0] for _, _, row in self.recorder.rows()), default=0) if self.recorder.dropped else 0
         return max(first, self._bounds[0])
 
-    def summary(self, vm: int | None = None) -> ExitSummary:
+    def summary(self, vm: Which = None) -> ExitSummary:
         """Exits by reason: how many, and how long the hypervisor took. Needs no pandas."""
         from axlab.trace.summary import summarise
 
-        return summarise(self.recorder.table("exits"), vm)
+        return summarise(self.recorder.table("exits"), self.id_of(vm))
 
-    def fingerprint(self, vm: int | None = None) -> str:
+    def fingerprint(self, vm: Which = None) -> str:
         """A hash of all that has happened (to one VM); equal runs have equal fingerprints."""
-        return self.recorder.fingerprint(vm)
+        return self.recorder.fingerprint(self.id_of(vm))
 
     def save(self, path: str | Path, kind: str | None = None) -> None:
         """Write the trace, or one kind of it, in the form that the extension names. Raises `AxError`.

@@ -6,7 +6,7 @@ from bisect import insort
 from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
-from axlab.errors import AxError
+from axlab.errors import AxError, no_vm
 
 MAX_ID = 255
 
@@ -56,11 +56,11 @@ class VmList(Generic[V]):
         return next((vm for vm in self if vm.id == vm_id), None)
 
     def find(self, key: int | str) -> V:
-        """The VM with this id or name; `AxError` where there is none."""
+        """The VM with this id or name; `AxError`, which names those that there are, where there is none."""
         for vm in self:
             if key in (vm.id, vm.name):
                 return vm
-        raise AxError(f"VM[{key}] not found")
+        raise no_vm(key, {vm.id: vm.name for vm in self})
 
     def range(self, low: int, high: int) -> list[V]:
         """The VMs with ids from `low` to `high`, both included, in order."""

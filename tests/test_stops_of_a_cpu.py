@@ -13,7 +13,7 @@ from test_translator_agrees import go_on, memory_of, random_machine, state
 from axlab.machine.access_trace import AccessTrace
 from axlab.machine.cpu import Cpu
 from axlab.machine.stops import Hit, Watch
-from axlab.machine.translator import runner
+from axlab.machine.translator import library
 
 LOOP = """
     ldr x1, =0x40200000
@@ -265,5 +265,5 @@ def test_a_block_never_reaches_over_a_breakpoint() -> None:
     for _ in range(40):
         cpu.run(1000)
     assert cpu.translated is not None
-    block = runner.compiled(cpu, LOAD)
+    block = library.compiled(cpu, LOAD)
     assert block is not None and STORE not in block.pcs

@@ -9,7 +9,8 @@ from axlab.machine.cpu import Cpu, connect
 from axlab.machine.features import Features
 from axlab.machine.isa.assembler import assemble
 from axlab.machine.translator.blocks import Block
-from axlab.machine.translator.runner import HOT, compiled
+from axlab.machine.translator.library import compiled
+from axlab.machine.translator.translated import HOT
 
 MASK = (1 << 64) - 1
 

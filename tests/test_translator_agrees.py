@@ -14,7 +14,7 @@ from unicorn_oracle import BRANCHES, POINTER, random_fields, writes_pointer
 from axlab.machine.cpu import Cpu
 from axlab.machine.isa.assembler import assemble
 from axlab.machine.isa.table import Row, load_table
-from axlab.machine.translator import runner
+from axlab.machine.translator import translated as translated_code
 from axlab.machine.traps import Trap
 
 pytestmark = pytest.mark.slow
@@ -39,7 +39,7 @@ SYSTEM_CODE = (
 @pytest.fixture(autouse=True)
 def soon_hot(monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs are short: translate blocks when they are entered for the third time."""
-    monkeypatch.setattr(runner, "HOT", 3)
+    monkeypatch.setattr(translated_code, "HOT", 3)
 
 
 def state(cpu: Cpu) -> dict[str, object]:

@@ -28,7 +28,7 @@ from axlab.machine.traps import Trap
 
 if TYPE_CHECKING:
     from axlab.machine.mmu import Stage2Page
-    from axlab.machine.translator.runner import Translated
+    from axlab.machine.translator.translated import Translated
 
 NS_PER_INSTRUCTION = 100
 

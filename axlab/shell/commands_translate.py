@@ -11,7 +11,7 @@ from axlab.errors import AxError
 from axlab.machine.isa.disassembler import disassemble
 from axlab.machine.translator.blocks import Block as TranslatedBlock
 from axlab.machine.translator.blocks import translate
-from axlab.machine.translator.runner import instructions
+from axlab.machine.translator.library import instructions
 from axlab.shell.arguments import Address, VmReference
 from axlab.shell.commands_inspect import VCPU
 from axlab.shell.context import Context

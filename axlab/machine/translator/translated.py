@@ -1,0 +1,168 @@
+"""The translated code of one CPU: what was translated of which page, and when it is translated or forgotten."""
+
+from __future__ import annotations
+
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from axlab.machine import stepper
+from axlab.machine.translator.blocks import Block
+from axlab.machine.translator.cells import Cells, bind
+from axlab.machine.translator.library import compiled, known
+from axlab.machine.translator.misaligned import OFTEN
+from axlab.machine.translator.pages import Function, Page, stub
+
+if TYPE_CHECKING:
+    from axlab.machine.cpu import Cpu
+
+MAX_BLOCKS = 100_000
+HOT = 16  # entries after which a block is translated
+
+
+class Translated:
+    """The translated code of one CPU: the cells of its registers, and its pages of code. A cache, never state."""
+
+    def __init__(self, cpu: Cpu) -> None:
+        self.cpu = cpu
+        self.cells = Cells(cpu)
+        self.cells.set("call", self.call)
+        self.stop = 0
+        self.forgot = False  # whether code was forgotten since the blocks that run now were found
+        self.pages: dict[tuple[int, int], Page] = {}
+        self.frames: dict[int, list[tuple[int, int]]] = {}
+        self.blocks: dict[int, Block] = {}  # by id of their code
+        self.misaligned: set[int] = set()  # instructions that were found to be so, often
+        self.misses: dict[int, int] = {}  # how often others were
+        self.tlb: object = None
+
+    def use_tlb(self, cpu: Cpu) -> None:
+        """Look through the CPU's current TLB."""
+        if cpu.tlb is not self.tlb:
+            self.tlb = cpu.tlb
+            self.cells.use_tlb(cpu)
+
+    def function(self, cpu: Cpu, pc: int) -> Function:
+        """The function of the block at `pc`, translated now if need be."""
+        found = cpu.tlb.targets.get(pc)
+        if found is None:
+            page = self.page(cpu, pc)
+            if page is None:
+                return stub(pc)
+            found = page.functions.get(pc) or self.translate(cpu, page, pc)
+            cpu.tlb.targets[pc] = found
+        return found
+
+    def page(self, cpu: Cpu, pc: int) -> Page | None:
+        """The page of code that `pc` is in; None where the stepper has to fetch first."""
+        fetched = cpu.tlb.translations.get((pc >> 12, "x", cpu.el))
+        if fetched is None or pc >> 12 not in cpu.code or pc & 3:
+            return None
+        key = (pc >> 12, fetched.pa >> 12)
+        found = self.pages.get(key)
+        if found is None:
+            found = self.pages[key] = Page(key[1])
+            self.frames.setdefault(key[1], []).append(key)
+        return found
+
+    def is_wanted(self, cpu: Cpu, pc: int) -> bool:
+        """Whether there is a block at `pc`, or one is due."""
+        if pc in cpu.tlb.targets:
+            return True
+        page = self.page(cpu, pc)
+        return page is not None and (pc in page.functions or page.entries.get(pc, 0) >= HOT - 1)
+
+    def is_cold(self, cpu: Cpu) -> bool:
+        """Whether the code at pc ran so seldom that it is better stepped: much of a boot runs once."""
+        pc = cpu.pc
+        if pc in cpu.tlb.targets:
+            return False
+        page = self.page(cpu, pc)
+        if page is None:
+            return True
+        if pc in page.functions:
+            return False
+        entries = page.entries[pc] = page.entries.get(pc, 0) + 1
+        return entries < HOT and (entries > 1 or known(cpu, pc, self.misaligned) is None)
+
+    def translate(self, cpu: Cpu, page: Page, pc: int) -> Function:
+        """Translate the block at `pc`."""
+        if len(self.blocks) >= MAX_BLOCKS:
+            self.forget_all()
+        block = compiled(cpu, pc, self.misaligned)
+        if block is None:
+            function = stub(pc)
+        else:
+            names = block.code.co_freevars
+            links = {name: page.cell(name) for name in names if name[0] == "L"}
+            function = bind(block.code, {**self.cells.by_name, **links})
+            function.length = block.length
+            function.pc = pc
+            self.blocks[id(block.code)] = block
+        for address in block.pcs if block else (pc,):
+            cpu.memory.watch(page.frame << 12 | address & 4095, 4)
+        page.functions[pc] = function
+        page.cell(f"L{pc:x}").cell_contents = function
+        return function
+
+    def met_misaligned(self, block: Block, index: int) -> None:
+        """Instruction `index` of a block had no index for its address. If it often does, the block is made anew."""
+        pc = block.pcs[index]
+        self.misses[pc] = self.misses.get(pc, 0) + 1
+        if self.misses[pc] < OFTEN or pc in block.misaligned:
+            return
+        self.misaligned.add(pc)
+        for (number, _), page in self.pages.items():
+            if number == block.pc >> 12 and block.pc in page.functions:
+                del page.functions[block.pc]
+                page.cell(f"L{block.pc:x}").cell_contents = stub(block.pc)
+        for tlb in self.cpu.tlbs.values():
+            tlb.targets.pop(block.pc, None)
+
+    def call(self, word: int, pc: int, budget: int) -> bool:
+        """Execute an instruction that does not fold, at `pc`, by its semantics; `budget` is left before it.
+
+        True where the block cannot go on after it. One that takes an exception has changed nothing yet.
+        """
+        cpu = self.cpu
+        cpu.pc = pc
+        cpu.next_pc = pc + 4
+        cpu.executed = self.stop - budget
+        operation = cpu.decoded.get(word)
+        if operation is None:
+            operation = cpu.decoded[word] = stepper.decode(cpu, word)
+        operation()
+        return cpu.attention or cpu.tlb is not self.tlb or self.forgot
+
+    def store_flags(self, block: Block, index: int, frame: FrameType) -> None:
+        """Let the cells say what the flags are where instruction `index` of a block raised an exception."""
+        if index not in block.recipes:
+            return
+        kind, *operands = block.recipes[index]
+        cells, variables = self.cells.by_name, frame.f_locals
+        self.cells.set("FK", kind)
+        for cell, text in zip(("FA", "FB"), operands, strict=True):
+            if text.isdigit():
+                self.cells.set(cell, int(text))
+            else:
+                self.cells.set(cell, cells[text].cell_contents if text in cells else variables[text])
+
+    def forget_all(self) -> None:
+        """Begin anew, so that the cache does not grow without end."""
+        self.pages.clear()
+        self.frames.clear()
+        self.blocks.clear()
+        self.cpu.memory.compiled.clear()
+        for tlb in self.cpu.tlbs.values():
+            tlb.targets.clear()
+
+    def forget_pages(self, numbers: set[int]) -> None:
+        """Breakpoints on these virtual pages came or went: their blocks are no more."""
+        for key in [key for key in self.pages if key[0] in numbers]:
+            del self.pages[key]
+            self.frames[key[1]].remove(key)
+
+    def forget(self, frame: int) -> None:
+        """The contents of a physical page changed: its blocks are no more."""
+        self.forgot = True
+        for key in self.frames.pop(frame, ()):
+            del self.pages[key]

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Event:
+    """What all events have."""
+
     time: int
 
 
@@ -74,6 +76,8 @@ class Interrupt(Event):
 
 @dataclass(frozen=True, slots=True)
 class Hypercall(Event):
+    """A guest called the hypervisor, with arguments in x1 to x6; `result` is what x0 is after it."""
+
     vm: int
     vcpu: int
     number: int
@@ -105,6 +109,8 @@ class Console(Event):
 
 @dataclass(frozen=True, slots=True)
 class Psci(Event):
+    """A guest called its firmware (power, other CPUs) by the manual's name of the function."""
+
     vm: int
     vcpu: int
     function: str

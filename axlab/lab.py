@@ -18,9 +18,6 @@ from axlab.machine.stops import Watch
 from axlab.time.history import History
 from axlab.time.snapshots import Snapshots
 from axlab.trace import Trace
-from axlab.trace.filter import Filter
-from axlab.trace.filter_check import address as fixed_address
-from axlab.trace.filter_names import Scope, known_names
 from axlab.units import TIME_UNITS, Nanoseconds, format_duration, parse_duration, parse_size
 from axlab.vmm import register_values
 from axlab.vmm.config import VmConfig, default_config, load_config
@@ -35,6 +32,8 @@ if TYPE_CHECKING:
     from axlab.shell.running import Watcher
     from axlab.shell.shell import Shell
     from axlab.time.recording import Recording
+    from axlab.trace.filter import Filter
+    from axlab.trace.filter_names import Scope
 
 RAM_GRANULE = 1 << 20
 SHORTEST_TICK = TIME_UNITS["us"]
@@ -254,19 +253,27 @@ class Lab:
 
         Raises `AxError` with a caret.
         """
+        from axlab.trace.filter import Filter
+
         return Filter(text, self._scope(vm))
 
     def filter_address(self, text: str, vm: Vm | None = None) -> int | None:
         """The address that a text is, such as `main + 8`; None where it is a condition. Raises `AxError`."""
+        from axlab.trace.filter_check import address as fixed_address
+
         return fixed_address(text, self._scope(vm))
 
     def filter_words(self) -> dict[str, str]:
         """The names that a filter may use here, and what they mean: columns, registers, symbols."""
+        from axlab.trace.filter_names import known_names
+
         columns = {name.name: name.meaning for name in known_names().values()}
         symbols = {name: f"symbol of VM[{vm.id}]" for vm in self.hypervisor.vms for name in vm.symbols.names}
         return symbols | register_values.names() | columns
 
     def _scope(self, vm: Vm | None) -> Scope:
+        from axlab.trace.filter_names import Scope
+
         vms = list(self.hypervisor.vms)
         symbols = tuple(one.symbols for one in ([vm] if vm is not None else vms))
         return Scope(register_values.names(), symbols, {one.name: one.id for one in vms})

@@ -136,6 +136,20 @@ def test_a_lab_runs_without_pandas_matplotlib_and_ipython() -> None:
     assert result.returncode == 0, result.stderr
 
 
+# What a lab imports when it is first asked for it, because that takes long.
+LATE = (
+    "lark", "pandas", "numpy", "sqlite3", "elftools", "IPython", "prompt_toolkit", "concurrent.futures",
+    "axlab.machine.walks", "axlab.machine.isa.assembler", "axlab.time.on_disk", "axlab.time.recording",
+    "axlab.time.replay", "axlab.trace.filter", "axlab.trace.frames", "axlab.scale", "axlab.shell", "axlab.notebook",
+)  # fmt: skip
+
+
+def test_a_lab_is_there_before_what_it_may_never_need() -> None:
+    program = f"import axlab, sys; axlab.Lab(); print([name for name in {LATE} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", program], cwd=PACKAGE.parent, capture_output=True, text=True)
+    assert result.stdout.strip() == "[]", result.stderr
+
+
 def test_importing_axlab_costs_next_to_nothing() -> None:
     program = "import axlab, sys; print(sorted(m for m in sys.modules if m.startswith('axlab.')))"
     result = subprocess.run([sys.executable, "-c", program], cwd=PACKAGE.parent, capture_output=True, text=True)

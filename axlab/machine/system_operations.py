@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from axlab.machine import data_access, walks
+from axlab.machine import data_access
 from axlab.machine.exceptions import translation_abort, undefined
 from axlab.machine.mmu import TranslationFault
 from axlab.machine.system_registers import Encoding, trap
@@ -99,6 +99,8 @@ def translating(write: bool, el: int) -> Effect:
     """AT S1E<el>R or W: PAR_EL1 says where the address leads, through stage 1."""
 
     def effect(cpu: Cpu, address: int) -> None:
+        from axlab.machine import walks  # only few guests ask
+
         try:
             cpu.sys["PAR_EL1"] = walks.address_translate(cpu, address, "1", write, el)
         except TranslationFault as fault:

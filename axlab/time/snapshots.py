@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from axlab.errors import AxError, nearest
-from axlab.time import moment, on_disk, snapshot_file
+from axlab.time import moment, snapshot_file
 from axlab.time.history import Mark
 from axlab.time.moment import Moment
 from axlab.time.names import NAME, check_name
@@ -100,6 +100,8 @@ class Snapshots:
 
     def write(self, path: Path, name: str = "") -> int:
         """Write the lab as it is now into a file. Returns its size; raises `AxError`."""
+        from axlab.time import on_disk
+
         if path.parent == self.folder:
             check_no_links(path)
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -107,6 +109,8 @@ class Snapshots:
 
     def load(self, path: str | Path) -> None:
         """Make the lab what a file says. Raises `AxError`, with the lab as it was."""
+        from axlab.time import on_disk
+
         with self.another_future(None):
             on_disk.put_into(self.lab, snapshot_file.read(Path(path)), Path(path))
         moment.tell(self.lab, f"restored snapshot {Path(path).name}")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from axlab.machine.walks import walk
-
 if TYPE_CHECKING:
     from axlab.machine.cpu import Cpu
 
@@ -23,6 +21,8 @@ class NotThere(LookupError):
 
 def physical(cpu: Cpu, address: int) -> int:
     """The host physical address of guest memory. Raises `NotThere`."""
+    from axlab.machine.walks import walk
+
     found = walk(cpu, address, "r", cpu.el)
     if found.pa is None:
         raise NotThere(address, found.end)

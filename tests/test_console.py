@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import pytest
+from notebook_cells import value
 from shell_labs import ECHOES, lab_with, prints
 from small_guests import COUNTS
 
@@ -257,6 +258,17 @@ def test_a_copy_of_a_live_lab_is_not_live() -> None:
         return bool(other.shell.live or machine_of(other).on)
 
     assert not asyncio.run(session())
+
+
+def test_a_new_lab_lets_the_machine_of_the_one_before_stand_still(ip: Any) -> None:
+    async def session() -> tuple[bool, bool]:
+        lab = value(ip, "%axlab")
+        machine_of(lab).start()
+        before = machine_of(lab).on
+        value(ip, "%axlab new cpus=2")
+        return before, machine_of(lab).on or lab.shell.live
+
+    assert asyncio.run(session()) == (True, False)
 
 
 def test_a_console_is_drawn_at_most_ten_times_a_second() -> None:

@@ -69,8 +69,9 @@ def help_text(magics: AxLabMagics) -> HelpResult:
 
 
 def new(magics: AxLabMagics, words: list[str]) -> Any:
-    """A new lab, with settings as keywords of `Lab`."""
+    """A new lab, with settings as keywords of `Lab`. The machine of the one before stands still."""
     from axlab.lab import SETTINGS, Lab
+    from axlab.notebook.live_machine import stand_still
 
     settings: dict[str, Any] = {}
     for word in words:
@@ -79,9 +80,10 @@ def new(magics: AxLabMagics, words: list[str]) -> Any:
             known = ", ".join(sorted(SETTINGS))
             raise AxError(f"{word!r} is no setting of a lab; write KEY=VALUE (keys: {known})")
         settings[key] = value_of(value)
-    magics.lab = Lab(**settings | own_scheduler(magics, settings))
-    magics.settings = settings
-    return magics.lab
+    made = Lab(**settings | own_scheduler(magics, settings))
+    stand_still(magics.lab)
+    magics.lab, magics.settings = made, settings
+    return made
 
 
 def own_scheduler(magics: AxLabMagics, settings: dict[str, Any]) -> dict[str, Any]:

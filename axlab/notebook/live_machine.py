@@ -106,3 +106,9 @@ def machine_of(lab: Any) -> LiveMachine:
         found = LiveMachine(lab)
         lab.watchers.append(found)
     return found
+
+
+def stand_still(lab: Any) -> None:
+    """Nobody commands this lab any more: its machine does not go on in the background."""
+    machine_of(lab).stop()
+    refresh_all(lab)

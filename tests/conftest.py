@@ -9,6 +9,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import schedule
 from jupyter_lab import browser, server  # noqa: F401 -- fixtures
 from notebook_cells import ip  # noqa: F401 -- a fixture
 
@@ -29,7 +30,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ["AXLAB_CACHE"] = "off"  # a test must not depend on what ran before it, nor leave anything behind
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # tests start hundreds of processes: compile AxLab once for all
     hypothesis.settings.load_profile("axlab-long" if config.getoption("--long") else "axlab")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    schedule.longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    return schedule.made(config, log)
 
 
 @pytest.fixture(scope="session")

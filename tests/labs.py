@@ -9,13 +9,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from axlab.course.folders import exercises
 from axlab.course.sources import Cell, read_cells
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 FIRST = 1  # lab 0 is the welcome: it has no exercises
+
+
+def read_notebook(path: Path) -> Any:
+    """A notebook, as nbformat has it: imported here, because that takes two seconds, and all collect tests."""
+    import nbformat
+
+    return nbformat.read(path, 4)
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class TestedLab:
 
     def notebook(self, language: str = "en") -> Any:
         folder = NOTEBOOKS if language == "en" else NOTEBOOKS / language
-        return nbformat.read(folder / f"{self.path.stem}.ipynb", 4)
+        return read_notebook(folder / f"{self.path.stem}.ipynb")
 
     @cached_property
     def answers(self) -> dict[str, Any]:

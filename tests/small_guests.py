@@ -60,9 +60,15 @@ def reported(vm: Vm, count: int = 1) -> list[int]:
 
 
 @cache
+def images() -> tempfile.TemporaryDirectory[str]:
+    """Where this process keeps the images of its guests; it goes with the process."""
+    return tempfile.TemporaryDirectory(prefix="axlab-test-")
+
+
+@cache
 def image(source: str) -> Path:
     """A flat binary of assembly text for ENTRY, in a file."""
-    folder = Path(tempfile.mkdtemp(prefix="axlab-test-"))
+    folder = Path(tempfile.mkdtemp(dir=images().name))
     path = folder / "guest.bin"
     path.write_bytes(assemble(source + "\n", origin=ENTRY).code)
     return path

@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import nbclient
-import nbformat
 import pytest
 from jupyter_lab import ROOT, Server, keep, notebook, opened
-from nbconvert import HTMLExporter
 
 pytestmark = pytest.mark.slow
 
@@ -22,6 +19,9 @@ PICTURES = "() => [...document.querySelectorAll('img[alt]')].filter(i => i.natur
 @pytest.fixture(scope="module")
 def executed(server: Server) -> Path:
     """A notebook with a still dashboard that was run somewhere else, and is not trusted here."""
+    import nbclient
+    import nbformat
+
     made = nbformat.reads(notebook(*STILL), as_version=4)
     nbclient.NotebookClient(made, resources={"metadata": {"path": str(ROOT)}}).execute()
     path = server.folder / "still.ipynb"
@@ -62,6 +62,8 @@ def test_a_notebook_that_is_not_trusted_shows_it(server: Server, browser: Any, e
 
 
 def test_exported_html_shows_it(browser: Any, executed: Path) -> None:
+    from nbconvert import HTMLExporter
+
     exported, _ = HTMLExporter().from_filename(str(executed))
     executed.with_suffix(".html").write_text(exported, encoding="utf-8")
     page = browser.new_context(viewport={"width": 1100, "height": 1000}).new_page()

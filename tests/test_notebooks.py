@@ -6,16 +6,16 @@ import re
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
+
+from tests.labs import read_notebook
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
 def code_cells(path: Path) -> list[Any]:
-    return [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    return [cell for cell in read_notebook(path).cells if cell.cell_type == "code"]
 
 
 def outputs(path: Path) -> list[Any]:
@@ -31,7 +31,9 @@ def test_there_is_a_welcome() -> None:
 
 @each_notebook
 def test_a_notebook_is_valid(path: Path) -> None:
-    nbformat.validate(nbformat.read(path, 4))
+    import nbformat
+
+    nbformat.validate(read_notebook(path))
 
 
 @each_notebook
@@ -77,6 +79,9 @@ def test_a_notebook_is_small_enough_to_be_read_in_a_diff(path: Path) -> None:
 
 def executed(*cells: str) -> list[Any]:
     """The cells after a real kernel has run them."""
+    import nbformat
+    from nbclient import NotebookClient
+
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
     NotebookClient(notebook, timeout=60, allow_errors=True, resources={"metadata": {"path": str(ROOT)}}).execute()
     return list(notebook.cells)

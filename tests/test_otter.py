@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 
 from axlab.course.build import ENVIRONMENT
@@ -26,6 +25,8 @@ print(json.dumps({"total": results.total, "possible": results.possible}))
 
 def points(lab: TestedLab, folder: Path, solved: list[str]) -> dict[str, float]:
     """What otter-grader gives for the notebook of a lab in which these exercises are solved, and the others blank."""
+    import nbformat
+
     path = folder / "submission.ipynb"
     nbformat.write(lab.solved(solved), path)
     checks = [str(NOTEBOOKS / "checks" / f"{exercise}.py") for exercise in lab.exercises]

@@ -10,7 +10,8 @@ from typing import Any
 from axlab.errors import AxError
 from axlab.time.branches import Command, Place
 from axlab.time.digests import Comparison
-from axlab.time.history import History, never
+from axlab.time.history import History
+from axlab.time.journey import Journey, never
 from axlab.time.recording import ImageFile, Recording, load, with_images
 from axlab.time.tree import text_of
 from axlab.units import format_duration
@@ -74,12 +75,13 @@ def made(recording: Recording, make: Callable[..., Any], folder: str | Path | No
 
 def run(lab: Any, history: History, end: Place, stopped: Callable[[], bool]) -> None:
     """Let the lab run to the end of what was recorded, for everybody to see."""
+    journey = Journey(history, stopped)
+    journey.show(end)
     try:
-        history.limit = None
         while lab.hypervisor.position < end.position:
             wrong = None
             try:
-                history.step_towards(end.position, stopped)
+                journey.step_towards(end.position)
             except AxError as error:
                 wrong = error
             if history.branches.current:  # the machine went on without them
@@ -88,7 +90,7 @@ def run(lab: Any, history: History, end: Place, stopped: Callable[[], bool]) -> 
             if wrong is not None:
                 raise wrong
     finally:
-        history.limit = None
+        history.limit = history.leg = None
     while history.done < len(history.commands):
         history.give()
     lab.hypervisor.now = lab.hypervisor.edge = end.now

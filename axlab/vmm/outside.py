@@ -7,6 +7,7 @@ again: from an earlier state, with the same commands at the same positions.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
@@ -17,11 +18,28 @@ Position = tuple[int, int]  # turns and instructions of the hypervisor
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+@dataclass(frozen=True)
+class Leg:
+    """What is replayed, for who waits: `text` says it, `by` is what of the hypervisor goes from `begin` to `end`."""
+
+    text: str
+    by: str
+    begin: int
+    end: int
+
+    def line(self, hypervisor: Hypervisor) -> str:
+        """`replaying 1 s to 2 s: 42 %`."""
+        part = (getattr(hypervisor, self.by) - self.begin) / max(1, self.end - self.begin)
+        return f"{self.text}: {max(0, min(100, int(part * 100)))} %"
+
+
 class History(Protocol):
     """Who keeps what came from outside. It belongs to no state: a copy of a hypervisor has none."""
 
     look_at: int
     """The turn at which `look` is called next."""
+    leg: Leg | None
+    """What is replayed at the moment, while time is travelled."""
 
     def look(self) -> None:
         """So many turns are done: is it time to remember where the machine stands?"""

@@ -306,8 +306,7 @@ def main(arguments: argparse.Namespace) -> int:
         raise AxError(f"the snapshot {arguments.from_snapshot} has no VM that could go on")
     names = {vm.id: vm.name for vm in vms}
     status = StatusLine(sys.stderr)
-    if has_status_line(sys.stderr):
-        lab.progress = on_status_line(status, time.monotonic)
+    show_progress(lab, status)
     output = Output(sys.stdout.buffer, names, before=status.hide)
     script = Script(read_steps(arguments.steps, names), vms[0].id)
     for observer in (output.observe, script.observe):
@@ -338,26 +337,32 @@ def main(arguments: argparse.Namespace) -> int:
 
 def replay(path: str) -> int:
     """`axlab replay`: the consoles of a recording, and whether it came out as recorded. Returns the exit status."""
-    from axlab.shell.running import Interruptible
     from axlab.time.replay import Diverged, replay
 
-    recorded = Output(sys.stdout.buffer, {})
-    with Interruptible() as interrupt:
-        try:
-            lab = replay(path, Lab, stopped=lambda: interrupt.requested, prepare=lambda lab: watch(lab, recorded))
-        except Diverged as error:
-            recorded.end()
-            print(f"axlab: {error}", file=sys.stderr)
-            return FAILED
-        except KeyboardInterrupt:
-            recorded.end()
-            print("axlab: interrupted", file=sys.stderr)
-            return INTERRUPTED
+    status = StatusLine(sys.stderr)
+    recorded = Output(sys.stdout.buffer, {}, before=status.hide)
+    try:
+        lab = replay(path, Lab, prepare=lambda lab: watch(lab, recorded, status))
+    except Diverged as error:
+        recorded.end()
+        print(f"axlab: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        recorded.end()
+        print("axlab: interrupted", file=sys.stderr)
+        return INTERRUPTED
     recorded.end()
     print(f"axlab: the same as recorded, up to {format_duration(lab.now)}", file=sys.stderr)
     return DONE
 
 
-def watch(lab: Lab, output: Output) -> None:
-    """Stream the consoles of a lab whose VMs are not there yet."""
+def watch(lab: Lab, output: Output, status: StatusLine) -> None:
+    """Stream the consoles of a lab whose VMs are not there yet, and say how far it is."""
+    show_progress(lab, status)
     lab.events.add(output.observe)
+
+
+def show_progress(lab: Lab, status: StatusLine) -> None:
+    """Say on standard error how far a run is, if that is a terminal."""
+    if has_status_line(sys.stderr):
+        lab.progress = on_status_line(status, time.monotonic)

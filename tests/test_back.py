@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import copy
+import os
 import random
 import re
+import signal
+import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from shell_labs import ECHOES, lab_with, said
 from small_guests import COUNTS
@@ -17,6 +21,8 @@ from test_snapshots import busy_lab, state_of
 from axlab.errors import AxError
 from axlab.lab import Lab
 from axlab.machine.stops import Watch
+from axlab.shell.progress import Progress
+from axlab.time import search
 from axlab.time.history import History
 from axlab.time.tree import timeline_of, tree_of
 from axlab.vmm.stops import StopPoint
@@ -143,6 +149,54 @@ def test_a_breakpoint_is_gone_back_to_and_passed_on_the_way_on() -> None:
     assert lab.run() == "break" and executed(lab) == here + 4
 
 
+NEVER = StopPoint(1, "", breakpoints=frozenset({8}))
+LOOP = 0x4008_0004  # of COUNTS: x2 is the number that was counted before
+
+
+@settings(max_examples=6, phases=[Phase.explicit, Phase.generate])
+@given(st.integers(200, 3_000), st.integers(2, 60), st.integers(1, 9), st.sampled_from(["break", "every", "watch"]))
+def test_a_search_back_finds_what_a_run_forward_has_passed_last(end: int, few: int, bits: int, kind: str) -> None:
+    lab = counting_lab()
+    history = history_of(lab)
+    places = []
+    condition: Any = lab.filter(f"x2 & {(1 << bits) - 1} == {1 << bits - 1}", lab.vm(0))
+    point = StopPoint(1, "", vm=0, condition=condition)
+    if kind == "watch":
+        point.watches = (Watch(COUNTER, COUNTER + 8),)
+    elif kind == "break":
+        point.breakpoints = frozenset({LOOP})
+    else:
+        point.everywhere, end = True, min(end, 500)
+    lab.hypervisor.stops.add(lab.hypervisor, replace(point))
+    while (left := end - lab.hypervisor.executed) > 0:
+        if lab.hypervisor.advance(max_instructions=min(left, 1_000)) == "break":
+            places.append(lab.hypervisor.executed)
+        history.remember()
+    lab.hypervisor.stops.remove(lab.hypervisor, 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "FEW", few)
+        patch.setattr(search, "FIRST_PART", few)
+        for expected in [place for place in reversed(places) if place < end][:3]:
+            found = history.back_until([point])
+            assert found is not None and lab.hypervisor.executed == found.place.position[1] == expected
+
+
+def test_a_hit_just_at_a_checkpoint_is_found() -> None:
+    lab = lab_with(ECHOES)
+    lab.hypervisor.start(lab.vm(0))
+    history = history_of(lab)
+    mmio: Any = lab.filter("exit == mmio", lab.vm(0))
+    event = StopPoint(1, "", vm=0, events=True, condition=mmio)
+    lab.hypervisor.stops.add(lab.hypervisor, replace(event))
+    assert lab.run("1ms") == "break"
+    place = history.place.position
+    history.remember()
+    lab.hypervisor.stops.remove(lab.hypervisor, 1)
+    lab.hypervisor.advance(max_instructions=1)
+    found = history.back_until([event])
+    assert found is not None and lab.hypervisor.position == place
+
+
 def test_where_no_stop_point_held_nothing_changes() -> None:
     lab = counting_lab()
     lab.run("1ms")
@@ -257,6 +311,55 @@ def test_an_interrupted_journey_leaves_the_lab_where_it_was() -> None:
     assert state_of(lab) == past
     history.to_end()
     assert state_of(lab) == state
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no signals to send")
+@pytest.mark.parametrize("journey", ["vm back 0 --to 1ms", "vm back 7 9000", "vm back 0 --until 'pc == 0x44'"])
+def test_ctrl_c_on_the_way_leaves_the_lab_where_it_was_and_usable(journey: str) -> None:
+    lab = busy_lab()
+    lab.run("3ms")
+    state = state_of(lab)
+
+    class PressesCtrlC:
+        looks = 0
+
+        def look(self) -> None:
+            self.looks += 1
+            if self.looks == 4:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    lab.watchers.append(PressesCtrlC())
+    assert said(lab.shell(journey))[0] == "⚠ interrupted: the lab is where it was"
+    assert state_of(lab) == state
+    lab.watchers.clear()
+    assert lab.shell("vm back 0 --to 1ms").ok and lab.now == 1_000_000
+    lab.shell("vm forward")
+    assert state_of(lab) == state
+    lab.watchers.append(PressesCtrlC())
+    with pytest.raises(KeyboardInterrupt):
+        history_of(lab).to(500_000)
+    assert state_of(lab) == state
+
+
+@pytest.mark.parametrize(
+    ("go", "line"),
+    [
+        (lambda history: history.to(1_000_000), r"replaying 0 ns to 1 ms: \d+ %"),
+        (lambda history: history.back(7, 9_000), r"replaying 0 ns to 3 ms: \d+ %"),
+        (lambda history: history.back_until([NEVER]), r"looking back to .*: \d+ %"),
+    ],
+    ids=["to", "back", "until"],
+)
+def test_on_the_way_it_is_said_what_is_replayed_and_how_much_of_it_is_done(go: Any, line: str) -> None:
+    lab = busy_lab()
+    lab.run("3ms")
+    shown: list[str] = []
+    clock = iter(range(100_000))
+    lab.progress = lambda hypervisor: Progress(hypervisor, lambda: next(clock), shown.append, lambda: None)
+    go(history_of(lab))
+    assert shown and all(re.fullmatch(line, one) for one in shown), shown[:3]
+    parts = [int(one.split()[-2]) for one in shown]
+    assert parts[0] < 50 < parts[-1] <= 100
 
 
 def test_observers_see_no_journeys() -> None:

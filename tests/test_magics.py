@@ -140,9 +140,18 @@ def test_a_lab_of_the_users_can_be_used(ip: InteractiveShell) -> None:
     assert len(list(ip.user_ns["mine"].hypervisor.vms)) == 1
 
 
+def test_the_lab_of_a_recording_can_be_commanded(ip: InteractiveShell, tmp_path: Path) -> None:
+    lab = Lab(cpus=1)
+    lab.create("demo")
+    lab.record(tmp_path / "it.axrec")
+    replayed = value(ip, f"%axlab replay {tmp_path / 'it.axrec'}")
+    assert value(ip, "%axlab") is replayed and replayed.fingerprint() == lab.fingerprint()
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
+        ("%axlab replay", "%axlab replay takes the name of a file: %axlab replay FILE"),
         ("%axlab use nothing", "nothing is no lab; make one with nothing = axlab.Lab()"),
         ("%axlab use", "%axlab use takes the name of a variable that holds a lab: %axlab use NAME"),
         ("%axlab new cpu=2", "'cpu=2' is no setting of a lab; write KEY=VALUE (keys: boot_delay, code_cache, "),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from axlab.errors import AxError
 from axlab.notebook.figures import FIGURES, show
+from axlab.notebook.progress import show_progress
 from axlab.shell.render import Block, Table
 from axlab.shell.results import HelpResult, Result, TextResult
 
@@ -119,6 +120,22 @@ def use(magics: AxLabMagics, words: list[str]) -> Any:
     return lab
 
 
+def replay(magics: AxLabMagics, words: list[str]) -> Any:
+    """The lab that a recording makes. Where it comes out differently, the lab as it was then, and the reason."""
+    from axlab.lab import Lab
+    from axlab.time.replay import Diverged, replay
+
+    if len(words) != 1:
+        raise AxError("%axlab replay takes the name of a file: %axlab replay FILE")
+    try:
+        lab = replay(words[0], Lab, prepare=show_progress)
+    except Diverged as error:
+        magics.lab = error.lab
+        raise
+    magics.lab, magics.settings = lab, {}
+    return lab
+
+
 @dataclass(kw_only=True)
 class ConfigResult(Result):
     """The settings of a lab, as `%axlab new` takes them."""
@@ -186,6 +203,7 @@ COMMANDS = {
     "new": LabCommand("new [KEY=VALUE...]", "a new lab, such as: new cpus=2 ram=4G", new),
     "reset": LabCommand("reset", "a new lab with the same settings", reset),
     "use": LabCommand("use NAME", "command the lab of a variable", use),
+    "replay": LabCommand("replay FILE", "the lab that a recording makes", replay),
     "live": LabCommand("live [off]", "let the machine run while you look and type; or not any more", live),
     "config": LabCommand("config", "the lab's settings", config),
     "seed": LabCommand("seed [N]", "the seed of the scheduler; with N, a new lab with that seed", seed),

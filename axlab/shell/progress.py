@@ -35,6 +35,7 @@ class Progress:
     began: tuple[float, int] = field(init=False)
     seen: tuple[float, int] = field(init=False)
     due: float = field(init=False)
+    travelled: str = field(default="", init=False)  # what was replayed, where time was travelled
 
     def __post_init__(self) -> None:
         now = self.clock()
@@ -50,10 +51,17 @@ class Progress:
 
     def total(self) -> str:
         """A line for the end, with the rate of the whole run."""
-        return self.line(self.clock(), self.began)
+        return self.travelled or self.line(self.clock(), self.began)
 
     def line(self, now: float, since: tuple[float, int]) -> str:
-        """`1.25 s of virtual time · 12.5 M instructions · 8.3 M/s · demo Run:1`; the rate is that since `since`."""
+        """`1.25 s of virtual time · 12.5 M instructions · 8.3 M/s · demo Run:1`; the rate is that since `since`.
+
+        While time is travelled: `replaying 1 s to 2 s: 42 %`.
+        """
+        history = self.hypervisor.history
+        if history is not None and history.leg is not None:
+            self.travelled = history.leg.line(self.hypervisor)
+            return self.travelled
         self.seen = now, executed(self.hypervisor)
         rate = (self.seen[1] - since[1]) / max(now - since[0], 1e-9) / 1e6
         vms = [f"{harmless(vm.name)} {doing(vm)}" for vm in self.hypervisor.vms]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +15,6 @@ from axlab.shell.inspecting import located, the_vm
 from axlab.shell.parts import one_vm, table_format
 from axlab.shell.render import Block, Lines
 from axlab.shell.results import Result
-from axlab.shell.running import Interruptible, progress_of
 from axlab.time.history import History
 from axlab.time.tree import lines_of, tree_of
 from axlab.units import format_duration
@@ -56,24 +54,10 @@ def history_of(context: Context) -> History:
     return history
 
 
-@contextmanager
-def travelling(context: Context) -> Iterator[Callable[[], bool]]:
-    """While this is entered, Ctrl-C makes the function that is given true, and progress is shown."""
-    with Interruptible() as interrupt, progress_of(context.lab) as progress:
-
-        def stopped() -> bool:
-            if progress is not None:
-                progress.look()
-            return interrupt.requested
-
-        yield stopped
-
-
-def travel(context: Context, go: Callable[[Callable[[], bool]], Any]) -> bool:
+def travel(context: Context, go: Callable[[], Any]) -> bool:
     """Go somewhere; False, and nothing has changed, where a person interrupts it."""
     try:
-        with travelling(context) as stopped:
-            go(stopped)
+        go()
     except KeyboardInterrupt:
         context.say("⚠ interrupted: the lab is where it was")
         return False
@@ -101,15 +85,15 @@ def back(
     if sum(given is not None for given in (count, to, until)) + continue_ > 1:
         raise AxError("N, --to, --until and --continue exclude each other")
     if to is not None:
-        ok = travel(context, lambda stopped: history.to(to, stopped))
+        ok = travel(context, lambda: history.to(to))
     elif until is not None or continue_:
         points = stop_points(context, found, until)
-        ok = travel(context, lambda stopped: history.back_until(points, stopped))
+        ok = travel(context, lambda: history.back_until(points))
         if ok and context.hypervisor.stops.stopped is None:
             context.say(f"✗ {until or 'a stop point'} did not hold before this moment")
             ok = False
     else:
-        ok = travel(context, lambda stopped: history.back(found.id, count or 1, stopped))
+        ok = travel(context, lambda: history.back(found.id, count or 1))
     return result_of(context, before, ok, found.id)
 
 
@@ -134,7 +118,7 @@ def forward(context: Context, to: int | None) -> Result:
     if to is None:
         ok = travel(context, history.to_end)
     else:
-        ok = travel(context, lambda stopped: history.to(to, stopped))
+        ok = travel(context, lambda: history.to(to))
     return result_of(context, before, ok)
 
 
@@ -147,7 +131,7 @@ def forward(context: Context, to: int | None) -> Result:
 def branches(context: Context, go: int | None, format: str) -> Result:
     """Show the tree of branches: where something else was done in the past, another one begins."""
     history = history_of(context)
-    ok = go is None or travel(context, lambda stopped: history.switch(go, stopped))
+    ok = go is None or travel(context, lambda: history.switch(go))
     return BranchesResult(ok=ok, branches=tree_of(history), format=format, transcript=context.transcript)
 
 

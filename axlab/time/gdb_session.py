@@ -309,6 +309,9 @@ class Session:
         except AxError:
             yield self.at_the_beginning()
             return
+        except KeyboardInterrupt:
+            yield self.report(SIGINT)
+            return
         yield f"T{SIGTRAP:02x}thread:{self.thread:x};".encode()
 
     def go_back(self, text: str) -> Iterator[bytes]:
@@ -317,7 +320,12 @@ class Session:
             yield REFUSED
             return
         stops = self.lab.hypervisor.stops
-        hit = history.back_until([stops.points[number] for number in self.points.values()], self.interrupted)
+        points = [stops.points[number] for number in self.points.values()]
+        try:
+            hit = history.back_until(points, self.interrupted)
+        except KeyboardInterrupt:  # gdb stays where it was
+            yield self.report(SIGINT)
+            return
         yield self.report(SIGTRAP) if hit is not None else self.at_the_beginning()
 
     def at_the_beginning(self) -> bytes:

@@ -16,7 +16,7 @@ from axlab.errors import AxError
 from axlab.time import moment
 from axlab.time.branches import START, Branches, Command, Place
 from axlab.time.checkpoints import Checkpoint, Checkpoints, instructions
-from axlab.time.journey import Asked, Journey, never, obey, unseen
+from axlab.time.journey import Asked, Journey, asked_on_the_way, never, obey, unseen
 from axlab.time.search import Hit, Search
 from axlab.units import format_duration
 from axlab.vmm.outside import Leg, Position
@@ -26,6 +26,7 @@ from axlab.vmm.vm import Vm
 INTERVAL = 0.2  # CPU seconds between two checkpoints
 MAKE_OBJECTS = ("create", "start")  # a VM, its CPUs and devices
 EVERY = 8  # turns between two looks at the clock
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -242,14 +243,17 @@ class History:
                 raise
 
     @contextmanager
-    def travel(self, stopped: Asked) -> Iterator[Journey]:
-        """While this is entered the lab runs unseen; if anything goes wrong, it is where it was."""
+    def travel(self, asked: Asked) -> Iterator[Journey]:
+        """While this is entered the lab runs unseen; if anything goes wrong, it is where it was. So it is after Ctrl-C.
+
+        Who waits sees how far it is, where the lab shows progress.
+        """
         self.branches.here.end = self.end
         present = moment.take(self.lab)
         before, looked = self.done, self.lab.hypervisor.stops.stopped
         self.travelling = True
         try:
-            with unseen(self.lab):
+            with asked_on_the_way(self.lab, asked) as stopped, unseen(self.lab):
                 yield Journey(self, stopped)
             self.lab.hypervisor.stops.stopped = None
         except BaseException as error:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from axlab.errors import AxError
+from axlab.shell.running import Interruptible, progress_of
 from axlab.time import moment
 from axlab.time.branches import Command, Place
 from axlab.time.checkpoints import Checkpoint, instructions
@@ -123,6 +124,18 @@ def unseen_change(why: str) -> AxError:
         f"the lab does not come to that moment again ({why}): something was changed past its commands, such as a "
         "register in a cell of Python"
     )
+
+
+@contextmanager
+def asked_on_the_way(lab: Any, asked: Asked) -> Iterator[Asked]:
+    """While this is entered, progress is shown; what is given is true when `asked` is, and after Ctrl-C."""
+    with Interruptible() as interrupt, progress_of(lab) as progress:
+
+        def stopped() -> bool:
+            progress.look()
+            return interrupt.requested or asked()
+
+        yield stopped
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from axlab.errors import AxError
 from axlab.time.branches import Command, Place
 from axlab.time.digests import Comparison
 from axlab.time.history import History
-from axlab.time.journey import Journey, never
+from axlab.time.journey import Asked, Journey, asked_on_the_way, never
 from axlab.time.recording import ImageFile, Recording, load, with_images
 from axlab.time.tree import text_of
 from axlab.units import format_duration
@@ -29,7 +29,7 @@ def replay(
     path: str | Path,
     make: Callable[..., Any],
     folder: str | Path | None = None,
-    stopped: Callable[[], bool] = never,
+    stopped: Asked = never,
     prepare: Callable[[Any], None] = lambda lab: None,
 ) -> Any:
     """The lab of a recording; `make` is `Lab`, `prepare` is called with it before time passes.
@@ -48,9 +48,9 @@ def replay(
         lab.events.add(comparison)
     prepare(lab)
     try:
-        run(lab, history, recording.end, lambda: stopped() or bool(comparison and comparison.difference))
+        run(lab, history, recording.end, lambda: stopped() or differs(comparison))
     except KeyboardInterrupt:
-        if stopped():
+        if not differs(comparison):
             raise
     except AxError as error:
         raise diverged(lab, error.message) from None
@@ -65,6 +65,11 @@ def replay(
     return lab
 
 
+def differs(comparison: Comparison | None) -> bool:
+    """Whether something was seen that was not recorded."""
+    return comparison is not None and bool(comparison.difference)
+
+
 def made(recording: Recording, make: Callable[..., Any], folder: str | Path | None, path: Path) -> Any:
     """A new lab with the settings of the recording."""
     try:
@@ -73,27 +78,32 @@ def made(recording: Recording, make: Callable[..., Any], folder: str | Path | No
         raise AxError(f"{path}:1: its settings are none of a lab: {', '.join(recording.settings)}") from None
 
 
-def run(lab: Any, history: History, end: Place, stopped: Callable[[], bool]) -> None:
+def run(lab: Any, history: History, end: Place, asked: Asked) -> None:
     """Let the lab run to the end of what was recorded, for everybody to see."""
-    journey = Journey(history, stopped)
-    journey.show(end)
-    try:
-        while lab.hypervisor.position < end.position:
-            wrong = None
-            try:
-                journey.step_towards(end.position)
-            except AxError as error:
-                wrong = error
-            if history.branches.current:  # the machine went on without them
-                missed = history.branches.known[0].commands[history.branches.here.done]
-                raise AxError(f"the machine has not come to where '{text_of(missed)}' was given")
-            if wrong is not None:
-                raise wrong
-    finally:
-        history.limit = history.leg = None
+    with asked_on_the_way(lab, asked) as stopped:
+        try:
+            run_on(Journey(history, stopped), history, end)
+        finally:
+            history.limit = history.leg = None
     while history.done < len(history.commands):
         history.give()
     lab.hypervisor.now = lab.hypervisor.edge = end.now
+
+
+def run_on(journey: Journey, history: History, end: Place) -> None:
+    """Advance to the end."""
+    journey.show(end)
+    while journey.hypervisor.position < end.position:
+        wrong = None
+        try:
+            journey.step_towards(end.position)
+        except AxError as error:
+            wrong = error
+        if history.branches.current:  # the machine went on without them
+            missed = history.branches.known[0].commands[history.branches.here.done]
+            raise AxError(f"the machine has not come to where '{text_of(missed)}' was given")
+        if wrong is not None:
+            raise wrong
 
 
 def diverged(lab: Any, what: str) -> Diverged:

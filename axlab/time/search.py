@@ -2,8 +2,8 @@
 
 The latest interval between two checkpoints comes first, then the one before it. What lies in an interval is replayed
 by translated code as far as the stop points allow, and stops at every hit. Where hits are many (a stop in a loop),
-most of the rest is skipped, and looked into only if nothing comes behind it; a stop point that is asked before every
-instruction is looked for from the interval's end on, in parts that grow.
+most of the rest is skipped, and looked into only if nothing comes behind it. What is just before the present is looked
+into first, and a stop point that is asked before every instruction is looked for in parts that grow.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from axlab.units import format_duration
 from axlab.vmm.outside import Leg, Position
 from axlab.vmm.stops import Stopped, StopPoint
 
-FEW = 32  # hits at which one look stops
+FEW = 100  # hits at which one look stops
 SKIPPED = 7, 8  # of what is left when there were more
-FIRST_PART, GROWTH = 2_000, 16  # instructions of the first part that is stepped, and how much longer the next one is
+FIRST_PART = 5_000  # instructions before the present that are looked into first
+GROWTH, ALL = 16, 1 << 62  # how much longer the next part is: where every instruction is stepped, and otherwise
 
 
 @dataclass(frozen=True)
@@ -43,48 +44,42 @@ class Near:
 
 @dataclass
 class Search:
-    """The search for the last hit of `points` before the present: `journey` has just begun."""
+    """The search for the last hit of `points` before the present: `journey` has just begun, at `last` instructions."""
 
     journey: Journey
     points: list[StopPoint]
+    last: int = 0
 
     def last_hit(self) -> Hit | None:
         """The last one, at which the lab stands then; None, and it stands anywhere, where there is none."""
         history = self.journey.history
         behind, is_end = history.place.position, True
-        first, last = history.known()[0].place.position[1], behind[1]
+        self.last = behind[1]
         for start in reversed([one for one in history.known() if one.place.position < behind]):
-            began = start.place.position[1] - (last - behind[1])
-            text = f"looking back to {format_duration(start.place.now)}"
-            history.leg = Leg(text, "executed", began, began + last - first)
-            self.journey.jump(start)
-            if any(point.everywhere for point in self.points):
-                found = self.stepped(start, behind, is_end)
-            else:
-                found = self.latest(behind, is_end)
+            found = self.between(start, behind, is_end)
             if found is not None:
                 return found
             behind, is_end = start.place.position, False
         return None
 
-    def stepped(self, start: Checkpoint, behind: Position, is_end: bool) -> Hit | None:
-        """The last hit of stop points that are asked before every instruction, from a checkpoint to a position.
+    def between(self, start: Checkpoint, behind: Position, is_end: bool) -> Hit | None:
+        """The last hit from a checkpoint to a position, in one part after the other from the end on.
 
         `is_end`: a hit just at that position is none, since we come from there.
         """
-        part, found = FIRST_PART, None
-        while found is None:
+        growth = GROWTH if any(point.everywhere for point in self.points) else ALL
+        part = FIRST_PART if is_end or growth < ALL else ALL
+        while True:
+            self.journey.jump(start)
             count = behind[1] - start.place.position[1] - part
+            self.show(start, behind, max(0, count))
             if count > 0:
                 self.journey.run(count, behind)
             begin = self.journey.hypervisor.position
-            found, _ = self.look(behind, is_end)
-            if found is None and count <= 0:
-                break
-            if found is None:
-                self.journey.jump(start)
-            behind, is_end, part = begin, False, part * GROWTH
-        return found
+            found = self.latest(behind, is_end)
+            if found is not None or count <= 0:
+                return found
+            behind, is_end, part = begin, False, part * growth
 
     def latest(self, behind: Position, is_end: bool) -> Hit | None:
         """The last hit from where the lab stands to a position, at which it stands then."""
@@ -129,6 +124,13 @@ class Search:
             moment.forget(self.journey.lab, first.moment)
         return found, is_all
 
+    def show(self, start: Checkpoint, behind: Position, count: int) -> None:
+        """Who waits is told what is looked into: from `count` instructions behind a checkpoint on to a position."""
+        history = self.journey.history
+        began = start.place.position[1] + count - (self.last - behind[1])
+        whole = self.last - history.known()[0].place.position[1]
+        history.leg = Leg(f"looking back to {format_duration(start.place.now)}", "executed", began, began + whole)
+
     def near(self) -> Near:
         """The present."""
         return Near(moment.take(self.journey.lab), self.journey.history.done)
@@ -139,7 +141,9 @@ class Search:
         self.journey.history.done = near.done
 
     def set(self, points: Iterable[StopPoint]) -> None:
-        """Let the lab stop at these; copies, so that nobody's hits are counted."""
-        stops = self.journey.hypervisor.stops
-        stops.points = {point.number: replace(point) for point in points}
-        stops.apply(self.journey.hypervisor)
+        """Let the lab stop at these, also where it stands; copies, so that nobody's hits are counted."""
+        hypervisor = self.journey.hypervisor
+        hypervisor.stops.points = {point.number: replace(point) for point in points}
+        hypervisor.stops.apply(hypervisor)
+        for vcpu in [vcpu for vm in hypervisor.vms for vcpu in vm.vcpus]:
+            vcpu.cpu.passed = (0, -1)

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from axlab.errors import AxError
-from axlab.shell.running import Interruptible, progress_of
 from axlab.time import moment
 from axlab.time.branches import Command, Place
 from axlab.time.checkpoints import Checkpoint, instructions
@@ -129,6 +128,8 @@ def unseen_change(why: str) -> AxError:
 @contextmanager
 def asked_on_the_way(lab: Any, asked: Asked) -> Iterator[Asked]:
     """While this is entered, progress is shown; what is given is true when `asked` is, and after Ctrl-C."""
+    from axlab.shell.running import Interruptible, progress_of
+
     with Interruptible() as interrupt, progress_of(lab) as progress:
 
         def stopped() -> bool:

@@ -92,9 +92,7 @@ def display_width(text: str) -> int:
     """Columns that a terminal needs for `text`: a wide (CJK) character takes two."""
     import unicodedata
 
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def nearest(word: str, known: list[str]) -> str:

@@ -48,7 +48,7 @@ def test_case_does_not_matter_in_mnemonics_and_registers_but_in_labels() -> None
 
 
 def test_comments_are_as_in_the_gnu_assembler() -> None:
-    source = "# a line\nnop // to the end\n/* two\nlines */ ret ; nop\n .ascii \"//x;\"\n"
+    source = '# a line\nnop // to the end\n/* two\nlines */ ret ; nop\n .ascii "//x;"\n'
     assert assemble(source).code == bytes.fromhex("1f2003d5 c0035fd6 1f2003d5") + b"//x;"
 
 
@@ -235,8 +235,10 @@ def test_a_wrong_operand_is_shown_with_the_forms_that_there_are() -> None:
 
 
 def test_an_instruction_that_does_not_exist_has_a_neighbour() -> None:
-    assert complaint("  adcz x0, x1, x2").splitlines()[1].startswith(
-        "  ^^^^ a.S:1: there is no instruction adcz; did you mean adc"
+    assert (
+        complaint("  adcz x0, x1, x2")
+        .splitlines()[1]
+        .startswith("  ^^^^ a.S:1: there is no instruction adcz; did you mean adc")
     )
 
 

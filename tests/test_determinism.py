@@ -76,9 +76,7 @@ def test_a_run_is_the_same_at_every_level_of_recording_and_for_every_observer(
 
 
 @pytest.mark.parametrize(("guest", "limit"), GUESTS)
-def test_a_run_is_the_same_translated_and_stepped(
-    guest: str, limit: str, configuration: Image
-) -> None:
+def test_a_run_is_the_same_translated_and_stepped(guest: str, limit: str, configuration: Image) -> None:
     config = configuration(guest)
     assert fingerprint(config, limit, translates=False) == fingerprint(config, limit)
 

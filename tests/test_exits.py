@@ -145,7 +145,8 @@ def test_loads_that_the_syndrome_does_not_describe_get_the_devices_answer() -> N
     assert reported(vm, 3) == [0x900_0FE8, 0x11, 0x10]
 
 
-ABORTS = """
+ABORTS = (
+    """
     adr x0, vectors
     msr vbar_el1, x0
     ldr x1, =0x0b000000
@@ -157,7 +158,10 @@ vectors: .space 0x200
     mrs x3, esr_el1
     mrs x4, far_el1
     mrs x5, elr_el1
-""" + report("x3", "x4", "x5") + POWERS_OFF
+"""
+    + report("x3", "x4", "x5")
+    + POWERS_OFF
+)
 
 
 @pytest.mark.parametrize(

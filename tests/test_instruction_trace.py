@@ -5,15 +5,15 @@ from __future__ import annotations
 import random
 
 import pytest
-from test_translator_agrees import random_machine
+from test_translator_agrees import random_machine, translate_soon
 
 from axlab.lab import Lab
 from axlab.machine.instruction_trace import InstructionTrace, address_of, run_of
 
 
-def recorded(seed: int, translates: bool, slices: int) -> tuple[list[int], int, int]:
+def recorded(seed: int, translates: bool, slices: int, looping: bool = False) -> tuple[list[int], int, int]:
     """The addresses that a random program's execution went through, and the count before and after it."""
-    cpu = random_machine(random.Random(seed))[0]
+    cpu = random_machine(random.Random(seed), looping)[0]
     cpu.translates = translates
     trace = InstructionTrace()
     cpu.record(trace)
@@ -26,6 +26,12 @@ def recorded(seed: int, translates: bool, slices: int) -> tuple[list[int], int, 
 @pytest.mark.parametrize("seed", range(12))
 def test_translated_and_stepped_runs_record_the_same_instructions(seed: int) -> None:
     assert recorded(seed, True, 30) == recorded(seed, False, 30)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_programs_with_regions_record_the_same_instructions(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    translate_soon(monkeypatch)
+    assert recorded(seed, True, 30, looping=True) == recorded(seed, False, 30, looping=True)
 
 
 @pytest.mark.parametrize("seed", range(12, 18))

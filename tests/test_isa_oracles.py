@@ -42,8 +42,12 @@ def excused_by_binutils(row: Row, word: int, ours: str, theirs: str) -> bool:
         is_later_name(ours)
         or re.match(r"orr w?sp, [wx]zr, ", ours) is not None  # SP is no target of MOVZ: it says mov, the manual ORR
         or ours == "dgh"  # binutils 2.40 has no name for HINT 6; the manual has
-        or row.name == "MSR_imm" and ours.startswith("msr spsel") and "s0_0" in theirs  # it takes only #0 and #1
-        or row.name.startswith("LDPSW") and "undefined" in theirs and same_register_twice(row, word)
+        or row.name == "MSR_imm"
+        and ours.startswith("msr spsel")
+        and "s0_0" in theirs  # it takes only #0 and #1
+        or row.name.startswith("LDPSW")
+        and "undefined" in theirs
+        and same_register_twice(row, word)
     )
 
 
@@ -100,6 +104,7 @@ def test_binutils_prints_the_words_of_every_row_as_we_do(volume: Volume, needs: 
 
 def test_capstone_prints_the_words_of_every_row_as_we_do(volume: Volume) -> None:
     import capstone
+
     engine = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM)
     found = words_of_all(volume(1000), seed=2)
     theirs = []

@@ -53,7 +53,12 @@ MAY_USE = {
     "tqdm": {"lab", "cli", "notebook", "scale"},
     "pandas": {"notebook", "shell/frames", "trace/frames", "trace/exit_frame"},
     "numpy": {
-        "notebook", "trace/frames", "trace/export_arrow", "trace/executed_columns", "trace/profile", "trace/exit_frame",
+        "notebook",
+        "trace/frames",
+        "trace/export_arrow",
+        "trace/executed_columns",
+        "trace/profile",
+        "trace/exit_frame",
     },
     "matplotlib": {"notebook", "trace/figures"},
     "pyarrow": {"trace/export_arrow"},

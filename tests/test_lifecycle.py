@@ -128,7 +128,8 @@ def test_force_turns_a_graceful_stop_into_a_forced_one() -> None:
 
 def test_a_stopped_vm_that_starts_again_is_as_good_as_new() -> None:
     """Fix 3: the original reboots into stale memory and devices."""
-    source = """
+    source = (
+        """
     ldr x1, =0x40200000
     ldr x2, [x1]
     add x3, x2, #1
@@ -136,7 +137,10 @@ def test_a_stopped_vm_that_starts_again_is_as_good_as_new() -> None:
     mrs x4, cntvct_el0
     mrs x5, vbar_el1
     msr vbar_el1, x1
-    """ + report("x2", "x4", "x5") + POWERS_OFF
+    """
+        + report("x2", "x4", "x5")
+        + POWERS_OFF
+    )
     hv, vm = started(source)
     hv.advance(100 * MS)
     first = reported(vm, 3)

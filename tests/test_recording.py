@@ -169,8 +169,7 @@ def test_a_wrong_level_is_refused_with_the_nearest_one() -> None:
     with pytest.raises(AxError) as raised:
         Lab().trace.record("instruction")
     assert str(raised.value) == (
-        "'instruction' is no level of recording; did you mean instructions? "
-        "(off, events, blocks, instructions, memory)"
+        "'instruction' is no level of recording; did you mean instructions? (off, events, blocks, instructions, memory)"
     )
 
 

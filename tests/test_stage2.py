@@ -80,21 +80,27 @@ def test_destroying_the_tables_gives_all_memory_back() -> None:
     assert made.memory.touched() == 0
 
 
-FLAGS = """
+FLAGS = (
+    """
     adr x0, vectors
     msr vbar_el1, x0
     ldr x1, =0x50000000
     {access}
     mov x3, #1
-""" + report("x3") + """ldr w0, =0x84000008
+"""
+    + report("x3")
+    + """ldr w0, =0x84000008
     hvc #0
     .balign 2048
 vectors: .space 0x200
     mov x3, #2
     mrs x4, esr_el1
     mrs x5, far_el1
-""" + report("x3", "x4", "x5") + """ldr w0, =0x84000008
+"""
+    + report("x3", "x4", "x5")
+    + """ldr w0, =0x84000008
     hvc #0"""
+)
 RAM = MemoryRegion(0x4000_0000, 0x100_0000)
 
 

@@ -128,7 +128,7 @@ def test_the_line_of_the_console_can_be_waited_for() -> None:
     lab = lab_with(PRINTS)
     lab.shell("vm start 0 -d")
     result = lab.shell("vm run --for 1ms --until 'console == \"ok\\n\"'")
-    assert last(result)[0] == "● until console == \"ok\\n\": VM[0] at 6.7 us"
+    assert last(result)[0] == '● until console == "ok\\n": VM[0] at 6.7 us'
     assert lab.vm(0).console.output == b"ok\n"
 
 

@@ -244,9 +244,7 @@ def test_a_snapshot_that_is_not_there_is_told_before_any_run(tmp_path: Path) -> 
 def test_a_worker_with_another_version_makes_no_run() -> None:
     with pytest.raises(AxError) as error:
         work(Task(0, b"", {}, "off", version="0.0.1"))
-    assert error.value.message == (
-        f"a worker has AxLab {__version__}, and here it is 0.0.1: install the same on both"
-    )
+    assert error.value.message == (f"a worker has AxLab {__version__}, and here it is 0.0.1: install the same on both")
 
 
 @pytest.mark.parametrize("package", ["cloudpickle", "joblib", "pyarrow"])

@@ -80,9 +80,7 @@ def test_a_chart_has_a_dot_for_each_run_and_says_the_means() -> None:
     assert (chart.x, chart.y, chart.series) == ("cpus", "latency_ns", "scheduler")
     picture = sweep_chart(chart)
     assert picture.svg.count("<circle") == 4
-    assert picture.text == (
-        "latency_ns by cpus, 4 runs\n  1 fifo: 1 us\n  1 rr: 2 us\n  2 fifo: 3 us\n  2 rr: 4 us"
-    )
+    assert picture.text == ("latency_ns by cpus, 4 runs\n  1 fifo: 1 us\n  1 rr: 2 us\n  2 fifo: 3 us\n  2 rr: 4 us")
 
 
 def test_a_chart_fills_while_runs_come() -> None:

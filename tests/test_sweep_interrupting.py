@@ -21,9 +21,7 @@ RUNS = 24
 def sweep_of(folder: Path, seeds: int = RUNS) -> subprocess.Popen[str]:
     """`axlab sweep` in a session of its own, as a terminal would start it."""
     command = [*COMMAND, str(folder), "--seeds", str(seeds)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:

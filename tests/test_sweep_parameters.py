@@ -80,7 +80,7 @@ def test_numpy_values_become_plain_ones() -> None:
 
 def test_a_parameter_of_the_command_line_has_a_name_and_values() -> None:
     assert read_parameter("cpus=1,2,0x4") == ("cpus", [1, 2, 4])
-    assert read_parameter("kernel.cmdline=quiet,\"a, b\"") == ("kernel.cmdline", ["quiet", "a, b"])
+    assert read_parameter('kernel.cmdline=quiet,"a, b"') == ("kernel.cmdline", ["quiet", "a, b"])
     assert read_parameter("load=0.5,true,fair") == ("load", [0.5, True, "fair"])
 
 

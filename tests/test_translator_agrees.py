@@ -8,12 +8,14 @@ from collections.abc import Callable
 
 import pytest
 from cpu_setup import DATA, DEVICE, PAGES, RAM, VECTORS, cpu_with, latch_of, map_page, turn_mmu_on
+from loop_programs import CODE, OTHER, looping_program
 from test_machine_fuzz import HANDLER
 from unicorn_oracle import BRANCHES, POINTER, random_fields, writes_pointer
 
 from axlab.machine.cpu import Cpu
 from axlab.machine.isa.assembler import assemble
 from axlab.machine.isa.table import Row, load_table
+from axlab.machine.translator import hot
 from axlab.machine.translator import translated as translated_code
 from axlab.machine.traps import Trap
 
@@ -38,8 +40,15 @@ SYSTEM_CODE = (
 
 @pytest.fixture(autouse=True)
 def soon_hot(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Programs are short: translate blocks when they are entered for the third time."""
+    translate_soon(monkeypatch)
+
+
+def translate_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs are short: translate blocks when they are entered for the third time, and look often at what is hot."""
     monkeypatch.setattr(translated_code, "HOT", 3)
+    monkeypatch.setattr(hot, "PERIOD", 60)
+    monkeypatch.setattr(hot, "HOT_SAMPLES", 2)
+    monkeypatch.setattr(hot, "WATCHED", 40)
 
 
 def state(cpu: Cpu) -> dict[str, object]:
@@ -99,23 +108,27 @@ def aim(row: Row, values: dict[str, int], rng: random.Random, place: int, length
                 values[name] = target - place & (1 << width) - 1
 
 
-def random_machine(rng: random.Random) -> list[Cpu]:
+def random_machine(rng: random.Random, looping: bool = False) -> list[Cpu]:
     """One CPU or two before programs, with pages of data that end in nothing nearby."""
     first = cpu_with("nop", count=rng.choice((1, 1, 2)), lse=rng.random() < 0.5, fp=rng.random() < 0.9)
     first.memory.write(VECTORS, HANDLER * 16)
     first.memory.write(DATA, rng.randbytes(0x3000))
     mmu = rng.random() < 0.7
     for cpu in first.peers:
-        prepare(cpu, rng)
+        prepare(cpu, rng, looping_words(rng) if looping else random_program(rng, rng.randint(4, 120)))
         if mmu:
             turn_mmu_on(cpu)
             map_page(cpu, 0, 0)
     return list(first.peers)
 
 
-def prepare(cpu: Cpu, rng: random.Random) -> None:
-    """A random program, registers that mostly point to where something is, and perhaps a timer."""
-    words = random_program(rng, rng.randint(4, 120))
+def looping_words(rng: random.Random) -> list[int]:
+    """The instructions of a program with nested loops."""
+    return list(memoryview(assemble(looping_program(rng)).code).cast("I"))
+
+
+def prepare(cpu: Cpu, rng: random.Random, words: list[int]) -> None:
+    """A program, registers that mostly point to where something is, and perhaps a timer."""
     words.append(0x14000000 | -len(words) & (1 << 26) - 1)  # back to the first
     start = RAM + 0x4000 * cpu.index + rng.choice((0, 0x1000 - 4 * rng.randrange(1, 60)))
     for index, word in enumerate(words):
@@ -123,6 +136,7 @@ def prepare(cpu: Cpu, rng: random.Random) -> None:
     targets = (DATA + 0x1000, DATA + 0x1FF8, PAGES + 0xFF0, PAGES + 0x20, RAM + 0x100, start & ~15, DEVICE)
     cpu.x = [rng.choice((rng.getrandbits(64), rng.getrandbits(6), rng.choice(targets))) for _ in range(31)]
     cpu.x[POINTER] = rng.choice(targets) + rng.choice((0, 0, 0, 1, 4, 8))
+    cpu.x[CODE], cpu.x[OTHER] = start, rng.choice(targets)
     cpu.v = [rng.getrandbits(128) for _ in range(32)]
     cpu.sp_el1 = DATA + 0x1800 + rng.choice((0, 0, 0, 8))
     cpu.sp_el0 = DATA + 0x800
@@ -150,17 +164,17 @@ def go_on(cpu: Cpu, trap: Trap | None, choice: float, start: int) -> None:
         cpu.pc = start
 
 
-def run_both(seed: int) -> None:
-    """Run the programs on both, in the same slices, and compare them after each."""
+def run_both(seed: int, looping: bool = False) -> int:
+    """Run the programs on both, in the same slices, and compare them after each. How many regions there are."""
     rng = random.Random(seed)
-    stepped = random_machine(rng)
+    stepped = random_machine(rng, looping)
     starts = [cpu.pc for cpu in stepped]
     translated = copy.deepcopy(stepped)
     for cpu in stepped:
         cpu.translates = False
     for number in range(12):
         index = rng.randrange(len(stepped))
-        slice_length = rng.choice((1, 3, 50, 333, 1000))
+        slice_length = rng.choice((1, 3, 50, 333, 1000)) * (1 + looping)
         choice = rng.random()
         pair = (stepped[index], translated[index])
         traps = [cpu.run(slice_length) for cpu in pair]
@@ -172,11 +186,23 @@ def run_both(seed: int) -> None:
         for cpu in pair:
             go_on(cpu, traps[0], choice, starts[index])
     assert memory_of(stepped[0]) == memory_of(translated[0]), f"program {seed}"
+    return sum(regions_of(cpu) for cpu in translated)
+
+
+def regions_of(cpu: Cpu) -> int:
+    """How many regions a CPU has."""
+    pages = cpu.translated.pages.values() if cpu.translated else ()
+    return sum(function.plain is not None for page in pages for function in page.functions.values())
 
 
 def test_random_programs_go_the_same_way_stepped_and_translated(volume: Callable[[int], int]) -> None:
     for seed in range(volume(PROGRAMS)):
         run_both(seed)
+
+
+def test_programs_with_nested_loops_go_the_same_way_stepped_and_in_regions(volume: Callable[[int], int]) -> None:
+    programs = volume(400)
+    assert sum(run_both(seed, looping=True) > 0 for seed in range(programs)) > programs // 3
 
 
 def test_the_programs_reach_both_levels_and_both_counts_of_cpus() -> None:

@@ -87,7 +87,8 @@ def test_a_device_of_the_board_is_reached_without_an_exit() -> None:
 def test_a_device_that_shares_its_page_is_reached_by_exits_and_nothing_beside_it() -> None:
     """Fix 25 maps whole pages where an address range is given; a device by its path gives nothing away."""
     magic = 0x7472_6976  # of virtio-mmio: "virt"
-    source = """
+    source = (
+        """
     ldr x1, =0x0a000200
     ldr w2, [x1]
     adr x3, vectors
@@ -97,7 +98,10 @@ def test_a_device_that_shares_its_page_is_reached_by_exits_and_nothing_beside_it
     .balign 2048
 vectors: .space 0x200
     mov x4, #1
-""" + report("x2", "x4") + POWERS_OFF
+"""
+        + report("x2", "x4")
+        + POWERS_OFF
+    )
     hv, vm = started(source, passed=("/virtio_mmio@a000200",))
     hv.advance(MS)
     assert reported(vm, 2) == [magic, 1]
@@ -126,7 +130,8 @@ def test_two_gic_versions_under_passthrough_are_refused() -> None:
 
 
 def test_flash_is_read_as_memory_and_commanded_by_exits() -> None:
-    source = """
+    source = (
+        """
     ldr x1, =0x04000000
     ldr w2, [x1]
     mov w5, #0x98
@@ -135,7 +140,10 @@ def test_flash_is_read_as_memory_and_commanded_by_exits() -> None:
     mov w5, #0xff
     str w5, [x1]
     ldr w4, [x1, #0x40]
-""" + report("x2", "x3", "x4") + POWERS_OFF
+"""
+        + report("x2", "x3", "x4")
+        + POWERS_OFF
+    )
     hv, vm = started(source, passed=("/",))
     hv.advance(MS)
     assert reported(vm, 3) == [0, 0x510051, 0]  # Q of both chips

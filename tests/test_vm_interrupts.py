@@ -188,7 +188,8 @@ def test_an_ipi_to_nobody_is_harmless() -> None:
 
 
 def test_a_guest_with_a_gicv2_gets_its_timer_interrupt() -> None:
-    source = """
+    source = (
+        """
     adr x0, vectors
     msr vbar_el1, x0
     ldr x0, =0x08000000         // GICD
@@ -201,7 +202,9 @@ def test_a_guest_with_a_gicv2_gets_its_timer_interrupt() -> None:
     str w1, [x20, #4]
     mov w1, #1
     str w1, [x20]
-""" + VIRTUAL_TIMER + """
+"""
+        + VIRTUAL_TIMER
+        + """
     msr daifclr, #2
 1:  wfi
     b 1b
@@ -209,7 +212,10 @@ def test_a_guest_with_a_gicv2_gets_its_timer_interrupt() -> None:
 vectors: .space 0x280
     ldr w9, [x20, #0xc]
     str w9, [x20, #0x10]
-""" + report("x9") + POWERS_OFF
+"""
+        + report("x9")
+        + POWERS_OFF
+    )
     hv, vm = started(source, axlab=AxlabConfig(gic_version=2))
     hv.advance(5 * MS)
     assert (vm.state, reported(vm)) == ("Stopped", [27])

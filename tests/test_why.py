@@ -131,9 +131,7 @@ def test_an_interrupt_that_is_never_acknowledged_is_warned_of() -> None:
 
 def test_an_interrupt_that_was_acknowledged_and_not_ended_is_warned_of() -> None:
     findings = found(timer_guest("nop", then="2: mrs x5, icc_iar1_el1\n cmp x5, #27\n b.ne 2b"))
-    assert findings[-1].text == (
-        "interrupt 27 (virtual timer) is active at VCpu[0]: it was acknowledged and not ended"
-    )
+    assert findings[-1].text == ("interrupt 27 (virtual timer) is active at VCpu[0]: it was acknowledged and not ended")
 
 
 def test_a_failed_vm_shows_the_walk_that_led_nowhere() -> None:
@@ -163,10 +161,7 @@ def test_a_guest_without_vectors_that_touches_nothing_mapped_is_followed_to_the_
 
 
 def test_a_handler_that_spins_is_followed_to_the_exception() -> None:
-    source = (
-        "    adr x0, v\n msr vbar_el1, x0\n"
-        " udf #0\n .balign 2048\nv: .skip 0x200\n b ."
-    )
+    source = "    adr x0, v\n msr vbar_el1, x0\n udf #0\n .balign 2048\nv: .skip 0x200\n b ."
     (cause,) = found(source)
     assert "it came there by a synchronous exception: VBAR_EL1 is 0x40080800, the vector 0x200" in cause.details
     assert cause.details[-1].startswith("the exception was an undefined instruction (ESR_EL1 0x2000000) at 0x40080008")

@@ -8,7 +8,6 @@ leaves the page. Then the functions of `data_access` do it the long way.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 from axlab.machine.mmu import Translation
@@ -68,7 +67,7 @@ class Tlb:
         self.code: Views = {}
         self.written: dict[int, list[int]] = {}
         self.translations: dict[tuple[int, str, int], Translation] = {}
-        self.targets: dict[int, Callable[[], Any]] = {}
+        self.targets: dict[int, Any] = {}
         self.blocks: dict[int, dict[int, set[tuple[int, str, int]]]] = {}
 
     def add_reader(self, page: int, memory: bytearray, at_any_alignment: bool) -> None:

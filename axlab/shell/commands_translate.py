@@ -1,4 +1,4 @@
-"""`vm translate`: the Python function that a block of guest code becomes, beside its disassembly."""
+"""`vm translate`: the Python function that a block or a hot region of guest code became, beside its disassembly."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ LEGEND = {
     r"load_bytes|store_bytes": "load_bytes, store_bytes: an access that was often misaligned",
     r"fill|copy": "fill, copy: many iterations of the loop at once; how many were done",
     r"L[0-9a-f]+": "L...: the function of the block at that address",
+    r"N[0-9a-f]+": "N...: the block that is executed where the region's assumptions do not hold",
+    r"g": "g: which of the region's loops goes on",
     r"F": "F: functions of blocks by address, for targets in other pages and computed ones",
     r"call": "call: the instruction's semantics function, because it does not fold",
 }
@@ -52,23 +54,28 @@ class TranslatedInstruction:
 
 @dataclass(kw_only=True)
 class TranslationResult(Result):
-    """A translated block: its instructions in the order of execution, and the source of its function."""
+    """A translated block or region: its instructions in the order of its text, and the source of its function. The
+    lines of `before` are executed where a region is entered."""
 
     vm: int
     vcpu: int
     pc: int
+    region: bool = False
+    before: list[str] = field(default_factory=list)
     instructions: list[TranslatedInstruction] = field(default_factory=list)
     source: str = ""
 
     def blocks(self) -> list[Block]:
-        rows: list[tuple[str, ...]] = []
+        rows: list[tuple[str, ...]] = [("", "", "", line) for line in self.before]
         for one, after in zip(self.instructions, [*self.instructions[1:], None], strict=True):
             jumps = after is not None and after.address != one.address + 4
             first, *more = one.python or ["# the block goes on at the target" if jumps else "# nothing to do"]
             rows.append((f"{one.address:#010x}", f"{one.word:08x}", one.text, first))
             rows += [("", "", "", line) for line in more]
-        head = f"VM[{self.vm}] VCpu[{self.vcpu}]: a block of {len(self.instructions)} instructions at {self.pc:#x}"
-        names = set(re.findall(r"\w+", "\n".join(line for one in self.instructions for line in one.python)))
+        kind = "a hot region" if self.region else "a block"
+        head = f"VM[{self.vm}] VCpu[{self.vcpu}]: {kind} of {len(self.instructions)} instructions at {self.pc:#x}"
+        lines = [*self.before, *[line for one in self.instructions for line in one.python]]
+        names = set(re.findall(r"\w+", "\n".join(lines)))
         legend = [f"  {text}" for key, text in LEGEND.items() if any(re.fullmatch(key, name) for name in names)]
         table = Table(("ADDRESS", "WORD", "INSTRUCTION", "PYTHON"), tuple(rows))
         return [Lines((head, "")), table, Lines(("", *legend))]
@@ -85,22 +92,33 @@ def translate_block(context: Context, vm: VmReference, address: int | None, cpu:
     """Show translated code.
 
     The block translator reads the semantics of each instruction and leaves of them what these very
-    instructions do. The block is translated for this command: nothing of the VM changes.
+    instructions do. Where several blocks that are executed very often became one function, a region, that is
+    shown; a block is translated for this command. Nothing of the VM changes.
     """
     found = the_vm(context, vm)
     vcpu = vcpu_of(found, cpu)
     pc = vcpu.cpu.pc if address is None else address
     block = translated(vcpu, pc)
     return TranslationResult(
-        vm=found.id, vcpu=cpu, pc=pc, instructions=instructions_of(block), source=dedent(block.source)
+        vm=found.id,
+        vcpu=cpu,
+        pc=pc,
+        region=block.is_region,
+        before=lines_before(block),
+        instructions=instructions_of(block),
+        source=dedent(block.source),
     )
 
 
 def translated(vcpu: Any, pc: int) -> TranslatedBlock:
-    """The block at a guest virtual address, made anew. Raises AxError where there can be none."""
+    """What is executed at a guest virtual address: the region, or the block, which is made anew. Raises AxError where
+    there can be none."""
     if pc % 4:
         raise AxError(f"no instruction is at {pc:#x}: instructions are at multiples of 4")
     frame = host_address(vcpu, pc) // PAGE * PAGE
+    region = vcpu.cpu.translated and vcpu.cpu.translated.region_at(pc, frame // PAGE)
+    if region:
+        return region  # type: ignore[no-any-return]
     page = memoryview(vcpu.cpu.memory.read(frame, PAGE)).cast("I")
     block = translate(pc, instructions(vcpu.cpu, page))
     if block is None:
@@ -109,12 +127,24 @@ def translated(vcpu: Any, pc: int) -> TranslatedBlock:
     return block
 
 
+def lines_before(block: TranslatedBlock) -> list[str]:
+    """The lines of a region that are executed where it is entered; a block has none."""
+    lines = block.source.split("\n")[: block.lines[0] - 1]
+    inside = [line for line in lines if not line.lstrip().startswith(("def ", "nonlocal "))]
+    return dedent("\n".join(inside)).splitlines() if block.is_region else []
+
+
 def instructions_of(block: TranslatedBlock) -> list[TranslatedInstruction]:
     """The instructions of a block with their share of its text."""
     body = block.source.rstrip("\n").split("\n")[:-1]  # the last line returns the function
-    ends = [line - 1 for line in block.lines[1:]] + [len(body)]
-    shares = [body[line - 1 : end] for line, end in zip(block.lines, ends, strict=True)]
+    starts = [begin(body, line) for line in block.lines]
+    shares = [body[start:end] for start, end in zip(starts, [*starts[1:], len(body)], strict=True)]
     return [
         TranslatedInstruction(address, word, disassemble(word, address), dedent("\n".join(share)).splitlines())
         for address, word, share in zip(block.pcs, block.words, shares, strict=True)
     ]
+
+
+def begin(body: list[str], line: int) -> int:
+    """The index of the first line of an instruction: where a region's loop begins, the one that chooses it."""
+    return line - 2 if body[line - 2].lstrip().startswith("elif g==") else line - 1

@@ -23,9 +23,7 @@ def columns(recordings: Sequence[Recording | Accesses], kind: str) -> list[Any]:
     """The columns of a kind, in their order, as arrays: rows by time, and of equal time by recording."""
     parts = [_accesses(one) if isinstance(one, Accesses) else _columns(one, kind) for one in recordings]
     dtypes = DTYPES[kind]
-    whole = [
-        numpy.concatenate([numpy.empty(0, dtype), *(part[n] for part in parts)]) for n, dtype in enumerate(dtypes)
-    ]
+    whole = [numpy.concatenate([numpy.empty(0, dtype), *(part[n] for part in parts)]) for n, dtype in enumerate(dtypes)]
     if len(parts) > 1:
         order = numpy.argsort(whole[0], kind="stable")
         whole = [column[order] for column in whole]

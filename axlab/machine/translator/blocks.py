@@ -10,7 +10,7 @@ from __future__ import annotations
 import marshal
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Set
+from collections.abc import Set
 from dataclasses import dataclass
 from types import CodeType
 
@@ -21,10 +21,11 @@ from axlab.machine.isa.condition_codes import HOLDS
 from axlab.machine.tlb import INDEX
 from axlab.machine.translator import flags
 from axlab.machine.translator.misaligned import load_bytes, store_bytes
+from axlab.machine.translator.plan import Plan
 from axlab.machine.translator.runs import copy, fill
-from axlab.machine.translator.writer import MAX_INSTRUCTIONS, Fetched, Recipe, Writer
+from axlab.machine.translator.writer import Fetch, Recipe, Writer
 
-CELL = re.compile(r"\b(?:call|CPU|E1|T|X|Z|x\d+|sp|b|FA|FB|FK|F|[RW][1248A]|L[0-9a-f]+)\b")
+CELL = re.compile(r"\b(?:call|CPU|E1|T|X|Z|x\d+|sp|b|FA|FB|FK|F|[RW][1248A]|[LN][0-9a-f]+)\b")
 ASSIGNED = re.compile(r"(?:^|[ ;])(x\d+|sp|b|FA|FB|FK)(?:=(?!=)|-=)")
 
 
@@ -56,27 +57,32 @@ GLOBALS: dict[str, object] = {
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A translated block: its instructions are at `pcs`, the first at `pc`; `code` is the function's, its cells by
-    name in `code.co_freevars`. `runs` are the instructions with which a run
-    of neighbours begins. Line `lines[n]` is the first of instruction n, `jumps` are the lines that look up a
-    computed target; `recipes` say what the flags are where an instruction faults, if the cells do not; those
-    at addresses in `misaligned` access memory at any alignment; `source` is the function's text."""
+    """A translated block, or a region of several, that is entered at `pc`; `code` is the function's, its cells by
+    name in `code.co_freevars`, and `source` its text.
+
+    Line `lines[n]` is the first of instruction n, which is at `pcs[n]`. Where that begins, the budget does not know
+    yet of `done[n]` instructions, and the run of neighbours that ends there begins at `runs[n]`. `jumps` are the
+    lines that look up a computed target; `recipes` say what the flags are where an instruction faults, if the cells
+    do not; those at addresses in `misaligned` access memory at any alignment. `loops`: it goes round by itself."""
 
     pc: int
     pcs: tuple[int, ...]
     words: tuple[int, ...]
+    done: tuple[int, ...]
     runs: tuple[int, ...]
     code: CodeType
     lines: tuple[int, ...]
     jumps: frozenset[int]
     recipes: dict[int, Recipe]
     misaligned: frozenset[int]
+    loops: bool
+    is_region: bool
     source: str
 
     @property
     def length(self) -> int:
-        """Instructions, if it is not left before its end."""
-        return len(self.pcs)
+        """The most instructions that are executed before the budget is looked at."""
+        return max(self.done) + 1
 
     def is_at(self, page: memoryview, misaligned: Set[int]) -> bool:
         """Whether the words of a page are those that the block was made of, and nothing else was found misaligned."""
@@ -85,68 +91,34 @@ class Block:
         return all(page[address >> 2 & 1023] == word for address, word in zip(self.pcs, self.words, strict=True))
 
     def dumped(self) -> bytes:
-        """The block without its source, for a private store."""
-        parts = self.pc, self.pcs, self.words, self.runs, self.code, self.lines, self.jumps, self.recipes
-        return marshal.dumps((*parts, self.misaligned))
+        """The block for a private store: without its source, which can be made anew, unless it is a region."""
+        parts = self.pc, self.pcs, self.words, self.done, self.runs, self.code, self.lines, self.jumps, self.recipes
+        source = self.source if self.is_region else ""
+        return marshal.dumps((*parts, self.misaligned, self.loops, self.is_region, source))
 
     @classmethod
     def loaded(cls, data: bytes) -> Block:
         """A block as `dumped` wrote it. Its code runs as it is: the store must be one that nobody else can write."""
-        return cls(*(*marshal.loads(data), ""))
-
-    def run_before(self, index: int) -> tuple[int, int]:
-        """The run of instructions that ends before instruction `index`: its address and length, which may be 0."""
-        first = self.runs[bisect_right(self.runs, index) - 1]
-        return self.pcs[first], index - first
+        return cls(*marshal.loads(data))
 
     def instruction_at(self, line: int) -> int:
         """The index of the instruction whose text holds a line."""
         return bisect_right(self.lines, line) - 1
 
 
-# What leaves its block anyway, or needs registers that it does not name, is better left to the stepper.
-STEPPED = {
-    "ERET", "SVC", "HVC", "SMC", "BRK", "HLT", "UDF", "WFI", "WFE", "DRPS", "DCPS1", "DCPS2", "DCPS3", "CASP",
-}  # fmt: skip
-NZCV = (1, 3, 4, 2, 0)  # o0, op1, CRn, CRm, op2: the flags as a system register
-
-
-def is_stepped(found: Fetched) -> bool:
-    return found.templates.row.name in STEPPED or (
-        found.templates.row.name in ("MRS", "MSR_reg") and found.fields[:5] == NZCV
-    )
-
-
-Fetch = Callable[[int], Fetched | None]
-
-
 def translate(pc: int, fetch: Fetch, records_runs: bool = False, misaligned: Set[int] = frozenset()) -> Block | None:
     """The block at `pc`; None if it would have no instruction. `fetch` gives the instruction at an address of the
     same page, None for what means nothing. With `records_runs` the block adds what it executed to the CPU's trace.
     Instructions at addresses in `misaligned` are expected to access memory at any alignment."""
-    writer = Writer(pc, records_runs, misaligned, following=pc)
-    while writer.count < MAX_INSTRUCTIONS and writer.following >> 12 == pc >> 12:
-        address = writer.following
-        found = fetch(address)
-        if found is None or is_stepped(found):
-            break
-        writer.begin(address, found.word)
-        template = found.templates.template(found.fields, address)
-        if template is None:
-            writer.call(found, address)
-        elif not writer.instruction(template, template.fill(*found.fields, address)):
-            return finished(writer)
-    if not writer.count:
-        return None
-    writer.leave(str(writer.following), "")
-    return finished(writer)
+    writer = Writer(Plan((pc,)), fetch, records_runs, misaligned)
+    writer.write_head(pc, "")
+    return finished(writer, "while 1:" if writer.loops else "") if writer.pcs else None
 
 
-def finished(writer: Writer) -> Block:
-    """Compile what was written."""
-    body = writer.lines
-    if writer.loops:
-        body = ["while 1:", *[" " + line for line in body]]
+def finished(writer: Writer, *above: str) -> Block:
+    """Compile what was written, below other lines."""
+    body = [line for line in above if line]
+    body += [" " + line for line in writer.lines] if body else writer.lines
     inside = "\n".join("  " + line for line in body)
     cells = sorted(set(CELL.findall(inside)))
     assigned = sorted(set(ASSIGNED.findall(inside)))
@@ -154,12 +126,27 @@ def finished(writer: Writer) -> Block:
     if assigned:
         head += f"  nonlocal {','.join(assigned)}\n"
     source = f"{head}{inside}\n return block\n"
-    skipped = head.count("\n") + writer.loops + 1
-    outer = compile(source, f"<block {writer.pc:#x}>", "exec")
+    skipped = head.count("\n") + len(body) - len(writer.lines) + 1
+    pc = writer.plan.heads[0]
+    outer = compile(source, f"<block {pc:#x}>", "exec")
     make = next(const for const in outer.co_consts if isinstance(const, CodeType))
     code = next(const for const in make.co_consts if isinstance(const, CodeType))
     lines = tuple(start + skipped for start in writer.starts)
     jumps = frozenset(n + skipped for n, line in enumerate(writer.lines) if "return F[" in line)
-    pcs, words, runs = (tuple(numbers) for numbers in (writer.pcs, writer.words, writer.runs))
-    misaligned = frozenset(pc for pc in pcs if pc in writer.misaligned)
-    return Block(writer.pc, pcs, words, runs, code, lines, jumps, writer.recipes, misaligned, source)
+    pcs, words, done, runs = (tuple(found) for found in (writer.pcs, writer.words, writer.done, writer.runs))
+    misaligned = frozenset(pcs) & writer.misaligned
+    return Block(
+        pc,
+        pcs,
+        words,
+        done,
+        runs,
+        code,
+        lines,
+        jumps,
+        writer.recipes,
+        misaligned,
+        writer.loops,
+        writer.plan.is_region,
+        source,
+    )

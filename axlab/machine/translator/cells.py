@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from axlab.machine.system_operations import may_zero
 from axlab.machine.translator.blocks import GLOBALS
 from axlab.machine.translator.flags import nzcv_of
-from axlab.machine.translator.writer import MAX_INSTRUCTIONS
+from axlab.machine.translator.plan import MAX_INSTRUCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,13 +11,16 @@ import re
 from dataclasses import dataclass, field
 
 from axlab.machine.tlb import HIGHEST_VIEWED
+from axlab.machine.translator.plan import ALIGNED
 from axlab.machine.translator.values import M32, M64
 
 VARIABLE = r"(?:x\d+|sp|[a-z]+_\d+)"
 ASSIGNMENT = re.compile(rf"({VARIABLE})=(.*)")
 MASKED_OR_NAMED = re.compile(rf"\(({VARIABLE})&({M32}|{M64})\)|\b(x\d+|[a-z]+_\d+)\b")
 ARITHMETIC = re.compile(r"[0-9()+\-*&|^<>~]+")
-SUM = re.compile(rf"\(\((\w+)(\+-?|-)(\w+)\)&({M32}|{M64})\)")
+TERM = r"(\w+|\(\w+<<\d+\))"
+SUM = re.compile(rf"\(\({TERM}(\+-?|-){TERM}\)&({M32}|{M64})\)")
+SHIFTED = re.compile(r"\((\w+)<<(\d+)\)")
 SIGNED = re.compile(rf"(\()?\(\((\w+|\(\w+&\d+\))\^(\d+)\)-\3\)(?(1)(?:&{M64}\)))")
 STEP = re.compile(r"\((\w+)([+-])-?(\d+)\)")
 ACCESS = re.compile(r"\b[RW][1248]\[\((\w+)>>12\)\]")
@@ -38,6 +41,24 @@ class Facts:
     high: dict[str, int] = field(default_factory=dict)
     aligned: set[str] = field(default_factory=set)  # multiples of 16
     origins: dict[str, tuple[str, int]] = field(default_factory=dict)
+    assumed: set[str] = field(default_factory=set)  # what is known of these is assumed at the head of a region
+    used: set[str] = field(default_factory=set)  # of those, the ones on which text depends
+
+    def copy(self) -> Facts:
+        """The same facts, to be added to."""
+        known = dict(self.constants), dict(self.high), set(self.aligned), dict(self.origins), set(self.assumed)
+        return Facts(*known, self.used)
+
+    def assume(self, bounds: dict[str, int], used: set[str]) -> None:
+        """Begin with bounds of registers, and gather in `used` those that matter."""
+        self.assumed, self.used = set(bounds), used
+        self.high = {name: bound for name, bound in bounds.items() if name != ALIGNED}
+        if ALIGNED in bounds:
+            self.aligned.add("sp")
+
+    def surely(self, name: str) -> int | None:
+        """The most that a register can be, if that is known."""
+        return self.constants.get(name, self.high.get(name))
 
     def improve(self, text: str) -> str:
         """The text with constants for names, and without masks that change nothing."""
@@ -53,7 +74,16 @@ class Facts:
         if name in self.constants:
             value = self.constants[name]
             return str(value & int(match[2]) if match[1] else value)
-        return name if match[3] or self.high.get(name, M64 + 1) <= int(match[2]) else match[0]
+        if match[3]:
+            return name
+        bound = self.known(name)
+        return name if bound is not None and bound <= int(match[2]) else match[0]
+
+    def known(self, name: str) -> int | None:
+        """The most that a name can be, if that is known; text will depend on it."""
+        if name in self.assumed:
+            self.used.add(name)
+        return self.high.get(name)
 
     def cheaper(self, line: str) -> str:
         """The line with comparisons for masks, and without those that bounds say are not needed."""
@@ -62,10 +92,14 @@ class Facts:
         return SUM.sub(self.sum, line) if "&" in line else line
 
     def bound(self, text: str) -> int | None:
-        """The most that a number or a name can be; None where it is not known or may be negative."""
+        """The most that a number, a name or a shifted name can be; None where it is not known or may be negative."""
         if text.isdigit():
             return int(text)
-        return self.high.get(text, M64 if REGISTER.fullmatch(text) else None)
+        if shifted := SHIFTED.fullmatch(text):
+            below = self.bound(shifted[1])
+            return None if below is None else below << int(shifted[2])
+        known = self.known(text)
+        return M64 if known is None and REGISTER.fullmatch(text) else known
 
     def sum(self, match: re.Match[str]) -> str:
         """A sum or difference within a mask."""
@@ -147,13 +181,10 @@ class Facts:
         self.constants.pop(name, None)
         self.high.pop(name, None)
         self.aligned.discard(name)
+        self.assumed.discard(name)
+        if name == "sp":
+            self.assumed.discard(ALIGNED)
         if self.origins:
             self.origins.pop(name, None)
             for address in [address for address, (base, _) in self.origins.items() if base == name]:
                 del self.origins[address]
-
-    def forget_all(self) -> None:
-        self.constants.clear()
-        self.high.clear()
-        self.aligned.clear()
-        self.origins.clear()

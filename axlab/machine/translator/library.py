@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from axlab.machine.isa.semantics import LSE, SEMANTICS
 from axlab.machine.isa.table import load_table
-from axlab.machine.translator.blocks import Block, Fetch, translate
+from axlab.machine.translator.blocks import Block, translate
+from axlab.machine.translator.plan import MAX_INSTRUCTIONS, Plan
+from axlab.machine.translator.regions import translate_region
 from axlab.machine.translator.templates import RowTemplates
-from axlab.machine.translator.writer import MAX_INSTRUCTIONS, Fetched
+from axlab.machine.translator.writer import Fetch, Fetched
 
 if TYPE_CHECKING:
     from axlab.machine.cpu import Cpu
@@ -54,6 +56,29 @@ def known(cpu: Cpu, pc: int, misaligned: Set[int]) -> Block | None:
         return None
     blocks.append(block)
     return block
+
+
+def region(cpu: Cpu, plan: Plan, misaligned: Set[int]) -> Block | None:
+    """The region of a plan, known or made now; None if it would be of no use."""
+    pc = plan.heads[0]
+    page = cpu.code[pc >> 12]
+    key = (*variant(cpu, pc), plan.key())
+    found: Block | None = cpu.memory.compiled.get(key)
+    store = cpu.memory.code_store
+    if found is None and store is not None:
+        value = store.get(region_key(cpu, plan))
+        found = None if value is None else Block.loaded(value)
+    if found is None or not found.is_at(page, misaligned):
+        found = translate_region(plan, instructions(cpu, page), cpu.trace is not None, misaligned)
+        if found is not None and store is not None:
+            store.put(region_key(cpu, plan), found.dumped())
+    cpu.memory.compiled[key] = found
+    return found
+
+
+def region_key(cpu: Cpu, plan: Plan) -> bytes:
+    """The key of a region: its plan, and the words of its page."""
+    return store_key(cpu, plan.heads[0]) + plan.key().encode()
 
 
 def variant(cpu: Cpu, pc: int) -> tuple[int, bool, bool]:

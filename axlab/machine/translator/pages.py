@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import CellType
-from typing import Any
+from types import CellType, CodeType
+from typing import Protocol, cast
 
-Function = Callable[[], Any]
+
+class Function(Protocol):
+    """The function of the block at `pc`; it needs a budget of `length` instructions. A region has a block `plain`, in
+    whose place it is."""
+
+    __code__: CodeType
+    pc: int
+    length: int
+    plain: Function | None
+
+    def __call__(self) -> Function:
+        """Execute the block; the one that follows."""
 
 
 class Stepped(Exception):
@@ -23,16 +33,19 @@ class Page:
     current TLB, so that a change of the mapping needs to forget nothing but those.
     """
 
-    __slots__ = ("frame", "cells", "functions", "entries")
+    __slots__ = ("frame", "cells", "functions", "entries", "samples", "promoted")
 
     def __init__(self, frame: int) -> None:
         self.frame = frame
         self.cells: dict[str, CellType] = {}
         self.functions: dict[int, Function] = {}
         self.entries: dict[int, int] = {}  # how often what was not translated yet was entered
+        self.samples: dict[int, int] = {}  # how often a block was found running
+        self.promoted: set[int] = set()  # blocks that are in regions, or gave none
 
     def cell(self, name: str) -> CellType:
-        """The cell of the block that begins at an address, `L<address>`; it is translated when it is called."""
+        """The cell of what begins at an address: `L<address>`, which is translated when it is called, and
+        `N<address>` for the block where `L<address>` has a region."""
         found = self.cells.get(name)
         if found is None:
             found = self.cells[name] = CellType(stub(int(name[1:], 16)))
@@ -45,6 +58,6 @@ def stub(pc: int) -> Function:
     def raise_stepped() -> Function:
         raise Stepped(pc)
 
-    raise_stepped.length = 0  # type: ignore[attr-defined]
-    raise_stepped.pc = pc  # type: ignore[attr-defined]
-    return raise_stepped
+    function = cast(Function, raise_stepped)
+    function.pc, function.length, function.plain = pc, 0, None
+    return function

@@ -14,8 +14,8 @@ from axlab.machine.exceptions import GuestException
 from axlab.machine.isa.bits import M64
 from axlab.machine.translator.blocks import Block, Left
 from axlab.machine.translator.pages import Stepped
+from axlab.machine.translator.plan import MAX_INSTRUCTIONS
 from axlab.machine.translator.translated import Translated
-from axlab.machine.translator.writer import MAX_INSTRUCTIONS
 from axlab.machine.traps import Trap
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def execute(cpu: Cpu, stop: int) -> Trap | None:
     translated = cpu.translated
     if translated is None:
         translated = cpu.translated = Translated(cpu)
-    translated.stop = stop
+    translated.limit = stop
     while cpu.executed < stop:
         translated.use_tlb(cpu)
         if translated.is_cold(cpu):
@@ -66,27 +66,29 @@ def run_blocks(cpu: Cpu, translated: Translated) -> int:
     """Run blocks as far as they can; the CPU's state is exact then. The number of instructions to step."""
     translated.forgot = False
     translated.cells.set("X", cpu.x)
+    translated.begin(cpu.executed)
     translated.cells.enter(cpu.x, cpu.sp, cpu.nzcv, translated.stop - cpu.executed)
     block = translated.function(cpu, cpu.pc)
     while True:
         try:
-            block = translated.cells.loop(block)
+            block = translated.run(cpu, block)
             pc, done, steps = block.pc, 0, MAX_INSTRUCTIONS
             break
         except Stepped as stepped:
             pc, done, steps = stepped.pc, 0, 1
             if translated.is_wanted(cpu, pc):
                 block = translated.function(cpu, pc)
-                if block.length:  # type: ignore[attr-defined]
+                if block.length:
                     continue
             else:
                 steps = 0
             break
         except Left as left:
             found, line, frame = place_of(translated, left.__traceback__)
-            done = found.instruction_at(line) + 1
-            translated.store_flags(found, done - 1, frame)
-            pc, steps = found.pcs[done - 1] + 4, 0
+            index = found.instruction_at(line)
+            pc, done, steps = found.pcs[index] + 4, found.done[index] + 1, 0
+            run = found.runs[index]
+            translated.store_flags(found, index, frame)
             break
         except (KeyError, TypeError, IndexError, GuestException) as error:
             found, line, frame = place_of(translated, error.__traceback__)
@@ -96,16 +98,15 @@ def run_blocks(cpu: Cpu, translated: Translated) -> int:
                     continue
                 pc, done, steps = error.args[0], 0, 0
                 break
-            done = found.instruction_at(line)
-            pc, steps = found.pcs[done], 1
-            translated.store_flags(found, done, frame)
+            index = found.instruction_at(line)
+            pc, done, steps = found.pcs[index], found.done[index], 1
+            run = found.runs[index]
+            translated.store_flags(found, index, frame)
             if isinstance(error, TypeError):
-                translated.met_misaligned(found, done)
+                translated.met_misaligned(found, index)
             break
-    if done and cpu.trace is not None:
-        pc_of_run, count = found.run_before(done)
-        if count:
-            cpu.trace.add(pc_of_run, count)
+    if done and cpu.trace is not None and run != pc:
+        cpu.trace.add(run, (pc - run) // 4)
     cpu.sp, cpu.nzcv, budget = translated.cells.leave(cpu.x)
     cpu.pc = pc & M64
     cpu.executed = translated.stop - budget + done

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from axlab.machine import stepper
 from axlab.machine.translator.blocks import Block
-from axlab.machine.translator.cells import Cells, bind
-from axlab.machine.translator.library import compiled, known
+from axlab.machine.translator.cells import Cells, X, bind
+from axlab.machine.translator.hot import Hot
+from axlab.machine.translator.library import compiled, known, region
 from axlab.machine.translator.misaligned import OFTEN
 from axlab.machine.translator.pages import Function, Page, stub
+from axlab.machine.translator.plan import bounds_of, planned
 
 if TYPE_CHECKING:
     from axlab.machine.cpu import Cpu
@@ -26,7 +28,9 @@ class Translated:
         self.cpu = cpu
         self.cells = Cells(cpu)
         self.cells.set("call", self.call)
-        self.stop = 0
+        self.stop = 0  # the instruction count at which the budget ends: a look at what is hot, or the limit
+        self.limit = 0  # the one at which the slice ends
+        self.hot = Hot()
         self.forgot = False  # whether code was forgotten since the blocks that run now were found
         self.pages: dict[tuple[int, int], Page] = {}
         self.frames: dict[int, list[tuple[int, int]]] = {}
@@ -89,20 +93,92 @@ class Translated:
         if len(self.blocks) >= MAX_BLOCKS:
             self.forget_all()
         block = compiled(cpu, pc, self.misaligned)
-        if block is None:
-            function = stub(pc)
-        else:
-            names = block.code.co_freevars
-            links = {name: page.cell(name) for name in names if name[0] == "L"}
-            function = bind(block.code, {**self.cells.by_name, **links})
-            function.length = block.length
-            function.pc = pc
-            self.blocks[id(block.code)] = block
+        function = stub(pc) if block is None else self.bound(page, block)
         for address in block.pcs if block else (pc,):
             cpu.memory.watch(page.frame << 12 | address & 4095, 4)
         page.functions[pc] = function
         page.cell(f"L{pc:x}").cell_contents = function
         return function
+
+    def bound(self, page: Page, block: Block, plain: Function | None = None) -> Function:
+        """The function of a block of a page, or of a region that takes the place of the block `plain`."""
+        links = {name: page.cell(name) for name in block.code.co_freevars if name[0] in "LN"}
+        function: Function = bind(block.code, {**self.cells.by_name, **links})
+        function.pc, function.length, function.plain = block.pc, block.length, plain
+        self.blocks[id(block.code)] = block
+        return function
+
+    # What is hot
+
+    def begin(self, executed: int) -> None:
+        """The CPU is about to run blocks, when so many instructions were executed."""
+        self.stop = min(self.limit, self.hot.next_look(executed))
+
+    def run(self, cpu: Cpu, block: Function) -> Function:
+        """Execute blocks as long as the budget is enough for the next one, which is returned."""
+        budget = self.cells.by_name["b"]
+        while True:
+            if self.hot.page is None:
+                block = self.cells.loop(block)
+            else:
+                block = self.hot.watch(block, budget)
+                if self.hot.has_seen_enough:
+                    self.promote(cpu)
+            if block.length <= budget.cell_contents:
+                continue
+            if self.stop < self.limit:
+                self.look_at(cpu, block)
+                stop, self.stop = self.stop, min(self.limit, self.hot.next_look(self.stop))
+                budget.cell_contents += self.stop - stop
+            elif block.plain is None:
+                return block
+            else:
+                block = block.plain
+
+    def look_at(self, cpu: Cpu, block: Function) -> None:
+        """A block is found running."""
+        pc = block.pc
+        page = self.page(cpu, pc)
+        if page is not None and self.hot.sample(page, pc):
+            cells = self.cells.by_name
+            self.hot.bounds = bounds_of([cells[name].cell_contents for name in X], cells["sp"].cell_contents)
+
+    def promote(self, cpu: Cpu) -> None:
+        """Make a region of what was watched, and let it take the place of the block."""
+        page, pc, self.hot.page = self.hot.page, self.hot.pc, None
+        if page is None or self.page(cpu, pc) is not page or any(at >> 12 == pc >> 12 for at in cpu.breakpoints):
+            return
+        blocks = {
+            at: self.blocks.get(id((function.plain or function).__code__)) for at, function in page.functions.items()
+        }
+        lengths = {at: block.length for at, block in blocks.items() if block}
+        loops = {at for at, block in blocks.items() if block and block.loops}
+        if pc not in lengths:
+            return
+        plan = planned(pc, lengths, loops, self.hot.edges, self.hot.bounds)
+        block = region(cpu, plan, self.misaligned) if len(plan.lengths) > 1 or pc in loops else None
+        if block is None:
+            return
+        page.promoted.update(plan.lengths)
+        plain = page.functions[pc]
+        function = page.functions[pc] = self.bound(page, block, plain)
+        page.cell(f"N{pc:x}").cell_contents = plain
+        page.cell(f"L{pc:x}").cell_contents = function
+        for tlb in cpu.tlbs.values():
+            if tlb.targets.get(pc) is plain:
+                tlb.targets[pc] = function
+
+    def region_at(self, pc: int, frame: int) -> Block | None:
+        """The region that is entered at `pc`, whose page is the physical page `frame`."""
+        page = self.pages.get((pc >> 12, frame))
+        function = page.functions.get(pc) if page else None
+        return self.blocks[id(function.__code__)] if function and function.plain else None
+
+    def blocks_of(self, page: Page) -> tuple[dict[int, int], set[int]]:
+        """The lengths of all blocks of a page, by address, and which are loops by themselves."""
+        functions = [function.plain or function for function in page.functions.values()]
+        blocks = [block for function in functions if (block := self.blocks.get(id(function.__code__)))]
+        return {block.pc: block.length for block in blocks}, {block.pc for block in blocks if block.loops}
 
     def met_misaligned(self, block: Block, index: int) -> None:
         """Instruction `index` of a block had no index for its address. If it often does, the block is made anew."""
@@ -114,6 +190,7 @@ class Translated:
         for (number, _), page in self.pages.items():
             if number == block.pc >> 12 and block.pc in page.functions:
                 del page.functions[block.pc]
+                page.promoted.discard(block.pc)
                 page.cell(f"L{block.pc:x}").cell_contents = stub(block.pc)
         for tlb in self.cpu.tlbs.values():
             tlb.targets.pop(block.pc, None)

@@ -141,3 +141,20 @@ def test_cpus_share_the_code_of_a_block_and_no_register() -> None:
         cpu.run(200)
     codes = [{block.code for block in cpu.translated.blocks.values()} for cpu in (first, second) if cpu.translated]
     assert codes[0] & codes[1] and first.x[0] == second.x[0] == 100
+
+
+@pytest.mark.parametrize(
+    "store",
+    ["str x0, [x1,#1]", "dc zva, x1", "ldxr x2, [x1]\n stxr w3, x0, [x1]", "ldxp x2, x4,[x1]\n stxp w3, x0, x4, [x1]"],
+)
+def test_what_hot_code_writes_after_a_version_leaves_the_version_as_it_was(store: str) -> None:
+    cpu = cpu_with(f"1: {store}\n add x0, x0, #1\n b 1b")
+    turn_mmu_on(cpu)
+    map_page(cpu, 0, 0)
+    cpu.x[1] = DATA
+    for _ in range(2):
+        cpu.run(2000)
+        cpu.memory.write(DATA, bytes(range(1, 65)))
+        before = cpu.memory.version()
+        cpu.run(2000)
+        assert cpu.memory.read(DATA, 64) != bytes(range(1, 65)) == before.pages(cpu.memory.pages)[DATA >> 12][:64]

@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from axlab.machine import data_access
 from axlab.machine.exceptions import alignment_fault
+from axlab.machine.tlb import PAGE_BITS, PAGE_MASK
 
 if TYPE_CHECKING:
     from axlab.machine.cpu import Cpu
+
+from_bytes = int.from_bytes
 
 GRANULE_BITS = 6  # the exclusives reservation granule: 64 bytes, as CTR_EL0.ERG says
 
@@ -54,8 +57,14 @@ def load_exclusive(cpu: Cpu, address: int, size: int) -> int:
     """Read `size` bytes, which must be aligned, and reserve them."""
     if address & size - 1:
         raise alignment_fault(cpu, address, "r")
-    value = cpu.load(address, size)
-    physical = data_access.physical_address(cpu, address, "r")
+    page = cpu.tlb.read_bytes.get(address >> PAGE_BITS)
+    if page is None:
+        value = cpu.load(address, size)
+        physical = data_access.physical_address(cpu, address, "r")
+    else:
+        offset = address & PAGE_MASK
+        value = from_bytes(page[offset : offset + size], "little")
+        physical = cpu.tlb.translations[address >> PAGE_BITS, "r", cpu.el].pa | offset
     cpu.monitor.reservations[cpu] = Reservation(physical, size, value)
     return value
 
@@ -64,6 +73,20 @@ def store_exclusive(cpu: Cpu, address: int, size: int, value: int) -> int:
     """Write `size` bytes if the reservation stands. The status: 0 for success, 1 for failure; it ends either way."""
     if address & size - 1:
         raise alignment_fault(cpu, address, "w")
+    page = cpu.tlb.write_bytes.get(address >> PAGE_BITS)
+    if page is None:
+        return store_slowly(cpu, address, size, value)
+    offset = address & PAGE_MASK
+    physical = cpu.tlb.translations[address >> PAGE_BITS, "w", cpu.el].pa | offset
+    found = physical, size, from_bytes(page[offset : offset + size], "little")
+    if cpu.monitor.reservations.pop(cpu, None) != found:
+        return 1
+    page[offset : offset + size] = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
+    return 0
+
+
+def store_slowly(cpu: Cpu, address: int, size: int, value: int) -> int:
+    """A store-exclusive to a page without a view: one that must be translated, or that somebody watches."""
     physical = data_access.physical_address(cpu, address, "w")
     held = cpu.monitor.reservations.pop(cpu, None)
     if held is None or held.address != physical or held.size != size:

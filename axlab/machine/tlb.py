@@ -99,6 +99,7 @@ class Tlb:
     def drop_all_writers(self) -> None:
         """Send the next store to every page the long way."""
         self.written.clear()
+        self.write_bytes.clear()
         for views in self.writers:
             views.clear()
 

@@ -38,6 +38,16 @@ class TestedLab:
     def cells(self) -> list[Cell]:
         return read_cells(self.path.read_text(encoding="utf-8"), self.path.name)
 
+    def section(self, heading: str) -> list[Cell]:
+        """The cells below a heading of the second level."""
+        inside, found = False, []
+        for cell in self.cells:
+            if cell.kind == "markdown" and (headings := re.findall(r"^## (.*)$", cell.text, re.MULTILINE)):
+                inside = headings[-1] == heading
+            elif inside:
+                found.append(cell)
+        return found
+
     @property
     def exercises(self) -> list[str]:
         return exercises(NOTEBOOKS / "checks", self.number)

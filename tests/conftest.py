@@ -45,9 +45,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 @pytest.fixture(scope="session")
 def volume(request: pytest.FixtureRequest) -> Callable[[int], int]:
-    """How much of a fuzz or property test to run: all of it with --long, a tenth otherwise."""
+    """How much of a fuzz or property test to run: all of it with --long, a twentieth otherwise."""
     long = bool(request.config.getoption("--long"))
-    return lambda whole: whole if long else max(1, whole // 10)
+    return lambda whole: whole if long else max(1, whole // 20)
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
-import hypothesis
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from shell_labs import DEAF, FAULTS, lab_with, prints
 from small_guests import POWERS_OFF, SLEEPS_FOR_EVER, SPINS
 
@@ -176,5 +177,6 @@ class Sessions(RuleBasedStateMachine):
         assert memory.touched() == 0
 
 
-TestSessions = pytest.mark.slow(Sessions.TestCase)
-TestSessions.settings = hypothesis.settings(stateful_step_count=30)
+@pytest.mark.slow
+def test_sessions_of_random_commands_do_what_the_table_says(volume: Callable[[int], int]) -> None:
+    run_state_machine_as_test(Sessions, settings=settings(max_examples=volume(1000), stateful_step_count=30))

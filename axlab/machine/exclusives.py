@@ -19,6 +19,7 @@ from axlab.machine.tlb import PAGE_BITS, PAGE_MASK
 
 if TYPE_CHECKING:
     from axlab.machine.cpu import Cpu
+    from axlab.machine.cpu_state import CpuState
 
 from_bytes = int.from_bytes
 
@@ -37,13 +38,13 @@ class Monitor:
     """The reservations of all CPUs that share memory. They all have the same monitor (`cpu.connect`)."""
 
     def __init__(self) -> None:
-        self.reservations: dict[Cpu, Reservation] = {}
+        self.reservations: dict[CpuState, Reservation] = {}
 
-    def watched(self, cpu: Cpu) -> list[int]:
+    def watched(self, cpu: CpuState) -> list[int]:
         """Physical pages with a reservation that belongs to another CPU than `cpu`."""
         return [held.address >> 12 for holder, held in self.reservations.items() if holder is not cpu]
 
-    def stored(self, cpu: Cpu, address: int, size: int) -> None:
+    def stored(self, cpu: CpuState, address: int, size: int) -> None:
         """`cpu` has stored to memory: reservations of others on these granules end, which wakes them from WFE."""
         first = address >> GRANULE_BITS
         last = address + size - 1 >> GRANULE_BITS

@@ -130,8 +130,12 @@ def test_where_an_assumption_does_not_hold_the_block_is_executed() -> None:
     assert cpu.x[3] == 600
 
 
-def test_a_loop_of_one_block_that_assumes_nothing_is_left_as_it_is() -> None:
-    assert regions_of(run("1: add x0, x0, x1\n sub x1, x1, #1\n b 1b", x0=1 << 63, x1=1 << 63)) == []
+def test_a_region_keeps_to_its_page() -> None:
+    cpu = cpu_with("add x2, x2, #1\n br x1")
+    cpu.memory.write(RAM + 0x1000, assemble("add x3, x3, #1\n br x0").code)
+    cpu.x[:2] = [RAM, RAM + 0x1000]
+    cpu.run(LONG)
+    assert cpu.x[2] == cpu.x[3] == LONG // 4 and regions_of(cpu) == []
 
 
 def test_code_of_a_region_that_is_written_over_is_executed_anew() -> None:

@@ -1,7 +1,8 @@
 """How the text of a block ends: with a loop, with another block of its region, or by leaving the function.
 
 The budget `b` is brought up to date wherever a block is left or begins anew. Where a function is entered or goes
-round there is enough of it for `MAX_INSTRUCTIONS`, so that it never ends in between.
+round there is enough of it for `MAX_INSTRUCTIONS`, so that it never ends in between. A region keeps it in a local
+variable `k`, which is cheaper in a loop, and writes it back where it is left.
 """
 
 from __future__ import annotations
@@ -48,10 +49,15 @@ def go(writer: Writer, target: int, indent: str) -> None:
 
 
 def done(writer: Writer) -> str:
-    """The statements that bring flags, budget and recording up to date."""
-    at = writer.at
-    stored = at.flags[0].store() if at.unstored else ""
-    return ";".join(filter(None, (stored, f"b-={at.count}", writer.recorded_run())))
+    """The statements that bring flags, budget and recording up to date where the function is left."""
+    spent = f"b=k-{writer.at.count}" if writer.plan.is_region else f"b-={writer.at.count}"
+    return up_to_date(writer, spent)
+
+
+def up_to_date(writer: Writer, spent: str) -> str:
+    """The statements that bring flags and recording up to date, and the budget by one that is given."""
+    stored = writer.at.flags[0].store() if writer.at.unstored else ""
+    return ";".join(filter(None, (stored, spent, writer.recorded_run())))
 
 
 def function_at(writer: Writer, target: int) -> str:
@@ -62,15 +68,17 @@ def function_at(writer: Writer, target: int) -> str:
 def again(writer: Writer, head: int, indent: str) -> None:
     """Go round for a head of the function."""
     before = writer.plain[writer.begun :]
-    writer.put(indent, done(writer))
+    budget = "k" if writer.plan.is_region else "b"
+    writer.put(indent, up_to_date(writer, f"{budget}-={writer.at.count}"))
     prove(writer, head)
     if head != writer.head:
         writer.put(indent, f"g={writer.plan.heads.index(head)}")
     elif not writer.records_runs:
-        writer.add_lines(indent, runs.run(before, writer.at.count, MAX_INSTRUCTIONS))
+        writer.add_lines(indent, runs.run(before, writer.at.count, MAX_INSTRUCTIONS, budget))
     writer.loops = True
-    writer.put(indent, f"if b>={MAX_INSTRUCTIONS}:continue")
-    writer.put(indent, f"return {function_at(writer, head)}")
+    writer.put(indent, f"if {budget}>={MAX_INSTRUCTIONS}:continue")
+    kept = "b=k;" if writer.plan.is_region else ""
+    writer.put(indent, f"{kept}return {function_at(writer, head)}")
 
 
 def begin_inside(writer: Writer, target: int, indent: str) -> None:
@@ -82,8 +90,8 @@ def begin_inside(writer: Writer, target: int, indent: str) -> None:
     writer.at = here.entering(target, here.margin + indent)
     if here.count + writer.plan.lengths[target] > MAX_INSTRUCTIONS:
         writer.store_flags("")
-        writer.put("", f"b-={here.count}")
-        writer.put("", f"if b<{MAX_INSTRUCTIONS}:return L{target:x}")
+        writer.put("", f"k-={here.count}")
+        writer.put("", f"if k<{MAX_INSTRUCTIONS}:b=k;return L{target:x}")
         writer.at.owed = 0
     writer.write_block()
     writer.at = here

@@ -22,6 +22,7 @@ TERM = r"(\w+|\(\w+<<\d+\))"
 SUM = re.compile(rf"\(\({TERM}(\+-?|-){TERM}\)&({M32}|{M64})\)")
 SHIFTED = re.compile(r"\((\w+)<<(\d+)\)")
 SIGNED = re.compile(rf"(\()?\(\((\w+|\(\w+&\d+\))\^(\d+)\)-\3\)(?(1)(?:&{M64}\)))")
+INVERTED = re.compile(rf"\(\(~(x\d+)\)&({M32}|{M64})\)")
 STEP = re.compile(r"\((\w+)([+-])-?(\d+)\)")
 ACCESS = re.compile(r"\b[RW][1248]\[\((\w+)>>12\)\]")
 ADDRESS = re.compile(r"a_\d+=")  # is used for nothing but an access: beyond the address space there are no views
@@ -87,6 +88,8 @@ class Facts:
 
     def cheaper(self, line: str) -> str:
         """The line with comparisons for masks, and without those that bounds say are not needed."""
+        if "~" in line:
+            line = INVERTED.sub(self.inverted, line)
         if "^" in line:
             line = SIGNED.sub(self.signed, line)
         return SUM.sub(self.sum, line) if "&" in line else line
@@ -114,6 +117,11 @@ class Facts:
         if operator != "+" and a <= mask and b <= mask:
             return f"(s if(s:={left}-{right})>=0 else s+{mask + 1})"
         return match[0]
+
+    def inverted(self, match: re.Match[str]) -> str:
+        """The opposite of all bits of a value that is within the mask: one operation instead of two."""
+        bound = self.bound(match[1])
+        return match[0] if bound is None or bound > int(match[2]) else f"({match[1]}^{match[2]})"
 
     def signed(self, match: re.Match[str]) -> str:
         """A sign extension: of a value in two's complement, within 64 bits if it is in brackets with that mask."""

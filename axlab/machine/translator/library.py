@@ -58,8 +58,8 @@ def known(cpu: Cpu, pc: int, misaligned: Set[int]) -> Block | None:
     return block
 
 
-def region(cpu: Cpu, plan: Plan, misaligned: Set[int]) -> Block | None:
-    """The region of a plan, known or made now; None if it would be of no use."""
+def region(cpu: Cpu, plan: Plan, misaligned: Set[int]) -> Block:
+    """The region of a plan, known or made now."""
     pc = plan.heads[0]
     page = cpu.code[pc >> 12]
     key = (*variant(cpu, pc), plan.key())
@@ -70,7 +70,7 @@ def region(cpu: Cpu, plan: Plan, misaligned: Set[int]) -> Block | None:
         found = None if value is None else Block.loaded(value)
     if found is None or not found.is_at(page, misaligned):
         found = translate_region(plan, instructions(cpu, page), cpu.trace is not None, misaligned)
-        if found is not None and store is not None:
+        if store is not None:
             store.put(region_key(cpu, plan), found.dumped())
     cpu.memory.compiled[key] = found
     return found

@@ -17,15 +17,13 @@ from axlab.machine.translator.writer import Fetch, Writer
 ROUNDS = 3  # attempts to find a weaker assumption that holds; then those that do not are dropped
 
 
-def translate_region(plan: Plan, fetch: Fetch, records_runs: bool, misaligned: Set[int]) -> Block | None:
-    """The region that a plan describes; None where it would be no better than its block."""
+def translate_region(plan: Plan, fetch: Fetch, records_runs: bool, misaligned: Set[int]) -> Block:
+    """The region that a plan describes."""
     writer = written(plan, fetch, records_runs, misaligned)
     entry, used = plan.heads[0], writer.used
-    if len(plan.lengths) == 1 and not used:
-        return None
     tests = [f"{name}>{bound}" for name, bound in writer.assumed[entry].items() if name in used]
     guard = f"if {' or '.join(tests)}:return N{entry:x}" if tests else ""
-    return finished(writer, guard, "g=0" if len(plan.heads) > 1 else "", "while 1:")
+    return finished(writer, guard, "k=b;g=0" if len(plan.heads) > 1 else "k=b", "while 1:")
 
 
 def written(plan: Plan, fetch: Fetch, records_runs: bool, misaligned: Set[int]) -> Writer:

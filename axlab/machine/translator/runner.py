@@ -7,13 +7,13 @@ and every exception, interrupt and system instruction is the stepper's, which st
 from __future__ import annotations
 
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from axlab.machine import stepper, stops
 from axlab.machine.exceptions import GuestException
 from axlab.machine.isa.bits import M64
 from axlab.machine.translator.blocks import Block, Left
-from axlab.machine.translator.pages import Stepped
+from axlab.machine.translator.pages import Function, Stepped
 from axlab.machine.translator.plan import MAX_INSTRUCTIONS
 from axlab.machine.translator.translated import Translated
 from axlab.machine.traps import Trap
@@ -62,55 +62,60 @@ def step(cpu: Cpu, stop: int, straight: bool = False) -> Trap | None:
     return None
 
 
+class Stop(NamedTuple):
+    """Where blocks cannot go on: before the instruction at `pc`. The budget does not know yet of `done` instructions,
+    and nobody recorded those from `run` on. `steps` are to be executed by the stepper before there are blocks again."""
+
+    pc: int
+    done: int = 0
+    run: int = 0
+    steps: int = 0
+
+
 def run_blocks(cpu: Cpu, translated: Translated) -> int:
     """Run blocks as far as they can; the CPU's state is exact then. The number of instructions to step."""
-    translated.forgot = False
-    translated.cells.set("X", cpu.x)
-    translated.begin(cpu.executed)
-    translated.cells.enter(cpu.x, cpu.sp, cpu.nzcv, translated.stop - cpu.executed)
-    block = translated.function(cpu, cpu.pc)
-    while True:
+    translated.enter(cpu)
+    going_on: Function | Stop = translated.function(cpu, cpu.pc)
+    while not isinstance(going_on, Stop):
         try:
-            block = translated.run(cpu, block)
-            pc, done, steps = block.pc, 0, MAX_INSTRUCTIONS
-            break
+            block = translated.run(cpu, going_on)
+            going_on = Stop(block.pc, steps=MAX_INSTRUCTIONS)
         except Stepped as stepped:
-            pc, done, steps = stepped.pc, 0, 1
-            if translated.is_wanted(cpu, pc):
-                block = translated.function(cpu, pc)
-                if block.length:
-                    continue
-            else:
-                steps = 0
-            break
+            going_on = after_stub(cpu, translated, stepped.pc)
         except Left as left:
             found, line, frame = place_of(translated, left.__traceback__)
             index = found.instruction_at(line)
-            pc, done, steps = found.pcs[index] + 4, found.done[index] + 1, 0
-            run = found.runs[index]
-            translated.store_flags(found, index, frame)
-            break
+            translated.store(found, index, frame)
+            going_on = Stop(found.pcs[index] + 4, found.done[index] + 1, found.runs[index])
         except (KeyError, TypeError, IndexError, GuestException) as error:
-            found, line, frame = place_of(translated, error.__traceback__)
-            if line in found.jumps:
-                if translated.is_wanted(cpu, error.args[0]):
-                    block = translated.function(cpu, error.args[0])
-                    continue
-                pc, done, steps = error.args[0], 0, 0
-                break
-            index = found.instruction_at(line)
-            pc, done, steps = found.pcs[index], found.done[index], 1
-            run = found.runs[index]
-            translated.store_flags(found, index, frame)
-            if isinstance(error, TypeError):
-                translated.met_misaligned(found, index)
-            break
-    if done and cpu.trace is not None and run != pc:
-        cpu.trace.add(run, (pc - run) // 4)
+            going_on = after_error(cpu, translated, error)
+    if going_on.done and cpu.trace is not None and going_on.run != going_on.pc:
+        cpu.trace.add(going_on.run, (going_on.pc - going_on.run) // 4)
     cpu.sp, cpu.nzcv, budget = translated.cells.leave(cpu.x)
-    cpu.pc = pc & M64
-    cpu.executed = translated.stop - budget + done
-    return steps
+    cpu.pc = going_on.pc & M64
+    cpu.executed = translated.stop - budget + going_on.done
+    return going_on.steps
+
+
+def after_stub(cpu: Cpu, translated: Translated, pc: int) -> Function | Stop:
+    """What follows where there was no block."""
+    if not translated.is_wanted(cpu, pc):
+        return Stop(pc)
+    block = translated.function(cpu, pc)
+    return block if block.length else Stop(pc, steps=1)
+
+
+def after_error(cpu: Cpu, translated: Translated, error: Exception) -> Function | Stop:
+    """What follows where a target was not known, or an instruction cannot be done by a block."""
+    found, line, frame = place_of(translated, error.__traceback__)
+    if line in found.jumps:
+        target = error.args[0]
+        return translated.function(cpu, target) if translated.is_wanted(cpu, target) else Stop(target)
+    index = found.instruction_at(line)
+    translated.store(found, index, frame)
+    if isinstance(error, TypeError):
+        translated.met_misaligned(found, index)
+    return Stop(found.pcs[index], found.done[index], found.runs[index], steps=1)
 
 
 def place_of(translated: Translated, traceback: TracebackType | None) -> tuple[Block, int, FrameType]:

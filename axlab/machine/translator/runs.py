@@ -136,10 +136,11 @@ def step(form: Form, steps: dict[str, int]) -> int:
     return sum(-steps[name[1:]] if name[0] == "-" else steps[name] for name in form.registers)
 
 
-def run(lines: list[str], instructions: int, least: int) -> list[str]:
+def run(lines: list[str], instructions: int, least: int, budget: str) -> list[str]:
     """Lines that do many iterations of a loop at once; none for other loops.
 
-    `lines` are the loop's up to the test that leads back to its beginning, where the budget is at least `least`.
+    `lines` are the loop's up to the test that leads back to its beginning, where the variable `budget` is at least
+    `least`.
     """
     if not 2 <= len(lines) <= LONGEST or not (test := TEST.fullmatch(lines[-1])):
         return []
@@ -155,11 +156,11 @@ def run(lines: list[str], instructions: int, least: int) -> list[str]:
         if step(address, steps) != size * len(values):
             return []
         distance, per_iteration = remaining(test, step(left, steps))
-        done = call(loop, steps, f"min(({distance}-1)//{per_iteration},(b-{least})//{instructions})")
+        done = call(loop, steps, f"min(({distance}-1)//{per_iteration},({budget}-{least})//{instructions})")
     except Other:
         return []
     moved = "".join(f"{name}={name}+{by}*n&{M64};" for name, by in sorted(steps.items()) if by)
-    return [f"if {distance}>{FEWEST * per_iteration}:", f" n={done};{moved}b-={instructions}*n"]
+    return [f"if {distance}>{FEWEST * per_iteration}:", f" n={done};{moved}{budget}-={instructions}*n"]
 
 
 def remaining(test: re.Match[str], by: int) -> tuple[str, int]:

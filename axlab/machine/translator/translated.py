@@ -110,9 +110,12 @@ class Translated:
 
     # What is hot
 
-    def begin(self, executed: int) -> None:
-        """The CPU is about to run blocks, when so many instructions were executed."""
-        self.stop = min(self.limit, self.hot.next_look(executed))
+    def enter(self, cpu: Cpu) -> None:
+        """The CPU is about to run blocks: let the cells have its state."""
+        self.forgot = False
+        self.stop = min(self.limit, self.hot.next_look(cpu.executed))
+        self.cells.set("X", cpu.x)
+        self.cells.enter(cpu.x, cpu.sp, cpu.nzcv, self.stop - cpu.executed)
 
     def run(self, cpu: Cpu, block: Function) -> Function:
         """Execute blocks as long as the budget is enough for the next one, which is returned."""
@@ -156,9 +159,9 @@ class Translated:
         if pc not in lengths:
             return
         plan = planned(pc, lengths, loops, self.hot.edges, self.hot.bounds)
-        block = region(cpu, plan, self.misaligned) if len(plan.lengths) > 1 or pc in loops else None
-        if block is None:
+        if len(plan.lengths) == 1 and pc not in loops:
             return
+        block = region(cpu, plan, self.misaligned)
         page.promoted.update(plan.lengths)
         plain = page.functions[pc]
         function = page.functions[pc] = self.bound(page, block, plain)
@@ -210,12 +213,16 @@ class Translated:
         operation()
         return cpu.attention or cpu.tlb is not self.tlb or self.forgot
 
-    def store_flags(self, block: Block, index: int, frame: FrameType) -> None:
-        """Let the cells say what the flags are where instruction `index` of a block raised an exception."""
+    def store(self, block: Block, index: int, frame: FrameType) -> None:
+        """Let the cells have the budget and the flags where instruction `index` of a block raised an exception."""
+        if not block.is_region and index not in block.recipes:
+            return
+        cells, variables = self.cells.by_name, frame.f_locals
+        if block.is_region:
+            self.cells.set("b", variables["k"])
         if index not in block.recipes:
             return
         kind, *operands = block.recipes[index]
-        cells, variables = self.cells.by_name, frame.f_locals
         self.cells.set("FK", kind)
         for cell, text in zip(("FA", "FB"), operands, strict=True):
             if text.isdigit():

@@ -200,7 +200,8 @@ class Writer:
         after = "".join(f";x{n}=X[{n}]" for n in numbers if n < 31)
         if 31 in numbers or found.templates.row.name.startswith("MSR"):
             before, after = "CPU.sp=sp;" + before, after + ";sp=CPU.sp"
-        self.put("", f"{before}c=call({found.word},{address},b-{self.at.count - 1}){after}")
+        budget = "k" if self.plan.is_region else "b"
+        self.put("", f"{before}c=call({found.word},{address},{budget}-{self.at.count - 1}){after}")
         self.put("", "if c:raise Left")
         for name in ["sp" if n == 31 else f"x{n}" for n in (*numbers, 31)]:
             self.at.facts.forget(name)

@@ -32,7 +32,7 @@ LEGEND = {
     r"s": "s: a result before it is wrapped to the register's width",
     r"E1": "E1[1]: the CPU, if it is at EL1; missing at EL0, and that raises",
     r"Z": "Z: bytes of pages that DC ZVA may zero",
-    r"load_bytes|store_bytes": "load_bytes, store_bytes: an access that was often misaligned",
+    r"(?:load|store)(?:_pair)?_[248]": "load_8, store_8...: an access that was often misaligned, of that many bytes",
     r"fill|copy": "fill, copy: many iterations of the loop at once; how many were done",
     r"L[0-9a-f]+": "L...: the function of the block at that address",
     r"N[0-9a-f]+": "N...: the block that is executed where the region's assumptions do not hold",

@@ -20,7 +20,7 @@ from axlab.machine.isa import bits
 from axlab.machine.isa.condition_codes import HOLDS
 from axlab.machine.tlb import INDEX
 from axlab.machine.translator import flags
-from axlab.machine.translator.misaligned import load_bytes, store_bytes
+from axlab.machine.translator.misaligned import PACKED
 from axlab.machine.translator.plan import Plan
 from axlab.machine.translator.runs import copy, fill
 from axlab.machine.translator.writer import Fetch, Recipe, Writer
@@ -44,8 +44,7 @@ GLOBALS: dict[str, object] = {
     "fill": fill,
     "crc32_of_byte": tuple(bits.crc32(byte, 0, 1) for byte in range(256)),
     "crc32c_of_byte": tuple(bits.crc32c(byte, 0, 1) for byte in range(256)),
-    "load_bytes": load_bytes,
-    "store_bytes": store_bytes,
+    **PACKED,
     "load_exclusive": exclusives.load_exclusive,
     "store_exclusive": exclusives.store_exclusive,
     "read_register": system_registers.read,

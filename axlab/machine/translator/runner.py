@@ -6,6 +6,7 @@ and every exception, interrupt and system instruction is the stepper's, which st
 
 from __future__ import annotations
 
+import struct
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -87,7 +88,7 @@ def run_blocks(cpu: Cpu, translated: Translated) -> int:
             index = found.instruction_at(line)
             translated.store(found, index, frame)
             going_on = Stop(found.pcs[index] + 4, found.done[index] + 1, found.runs[index])
-        except (KeyError, TypeError, IndexError, GuestException) as error:
+        except (KeyError, TypeError, IndexError, struct.error, GuestException) as error:
             going_on = after_error(cpu, translated, error)
     if going_on.done and cpu.trace is not None and going_on.run != going_on.pc:
         cpu.trace.add(going_on.run, (going_on.pc - going_on.run) // 4)

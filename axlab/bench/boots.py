@@ -30,6 +30,7 @@ KERNEL_CONFIG = "debian-kernel.toml"
 CMDLINE = "console=ttyAMA0 cryptomgr.notests=1 rdinit=/init"
 INIT_ADDRESS = 0x40_0000
 INIT_SAYS = b"userspace is reached"
+ALL_CPUS = b"SMP: Total of 2 processors activated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +70,26 @@ def boot_linux(folder: Path, cache: Path | None = None) -> Boot:
         return finish(hypervisor, vm, hypervisor.advance, INIT_SAYS)
 
 
-def start_linux(folder: Path, store: CodeCache) -> tuple[Hypervisor, Vm]:
+def boot_linux_on_two_cpus(folder: Path) -> tuple[Boot, Boot]:
+    """The same with two vCPUs: to where both of them run, and from there to its power-off."""
+    with CodeCache(None) as store:
+        hypervisor, vm = start_linux(folder, store, cpus=2)
+
+        def to_both() -> None:
+            hypervisor.advance(stop=lambda: ALL_CPUS in vm.console.output)
+
+        return finish(hypervisor, vm, to_both, ALL_CPUS), finish(hypervisor, vm, hypervisor.advance, INIT_SAYS)
+
+
+def start_linux(folder: Path, store: CodeCache, cpus: int = 1) -> tuple[Hypervisor, Vm]:
     """The kernel with an /init of its own, about to be entered."""
     with tempfile.TemporaryDirectory(prefix="axlab-bench-") as scratch:
         ramdisk = Path(scratch) / "initramfs.cpio"
         ramdisk.write_bytes(archive("init", assembled("init.S", INIT_ADDRESS)))
         config = load_config(folder / KERNEL_CONFIG)
         kernel = replace(config.kernel, cmdline=CMDLINE, ramdisk_path=str(ramdisk))
-        return started(replace(config, kernel=kernel, axlab=replace(config.axlab, fp=False)), store)
+        base, axlab = replace(config.base, cpu_num=cpus), replace(config.axlab, fp=False)
+        return started(replace(config, base=base, kernel=kernel, axlab=axlab), store)
 
 
 def started(config: VmConfig, store: CodeCache) -> tuple[Hypervisor, Vm]:

@@ -17,6 +17,7 @@ from axlab.bench.figures import Figure, LeftOut, at_most, per_second
 from axlab.bench.workloads import WORKLOADS, Workload, available
 from axlab.scale.engines import usable_cpus
 
+LINUX = "--linux FOLDER of a kernel (axlab fetch debian-kernel -o FOLDER)"
 UNICORN = "the package unicorn (pip install unicorn)"
 SLEEPERS = 255
 WELCOME = Path(__file__).parent.parent.parent / "notebooks" / "00-welcome.ipynb"
@@ -129,7 +130,7 @@ def u_boot(settings: Settings) -> Iterator[Result]:
 def linux(settings: Settings) -> Iterator[Result]:
     """Debian's kernel, which runs 270,000 different instructions on its way to userspace; then once more."""
     if settings.linux is None:
-        yield LeftOut("Linux", "--linux FOLDER of a kernel (axlab fetch debian-kernel -o FOLDER)")
+        yield LeftOut("Linux", LINUX)
         return
     with tempfile.TemporaryDirectory(prefix="axlab-bench-") as cache:
         boot = boots.boot_linux_alone(settings.linux, Path(cache))
@@ -139,6 +140,17 @@ def linux(settings: Settings) -> Iterator[Result]:
             yield at_most("Linux, memory beyond the guest's", (boot.peak - boot.touched) / 2**20, "MB", 300)
         boot = boots.boot_linux_alone(settings.linux, Path(cache))
         yield at_most("Linux again, with its translated code on disk", boot.seconds, "s", 20)
+
+
+def linux_smp(settings: Settings) -> Iterator[Result]:
+    """The same kernel on two CPUs, which wait for each other's locks and send each other interrupts."""
+    if settings.linux is None:
+        yield LeftOut("Linux on two CPUs", LINUX)
+        return
+    both, rest = boots.boot_linux_on_two_cpus(settings.linux)
+    yield Figure("Linux to where its two CPUs run", both.seconds, "s")
+    yield Figure("Linux on two CPUs to power-off", both.seconds + rest.seconds, "s")
+    yield per_second("Linux on two CPUs, instructions", rest.instructions / (both.seconds + rest.seconds) / 1e6)
 
 
 def sleepers(settings: Settings) -> Iterator[Result]:
@@ -241,6 +253,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "memory": memory,
     "u-boot": u_boot,
     "linux": linux,
+    "linux-smp": linux_smp,
     "sleepers": sleepers,
     "smp": smp,
     "snapshots": snapshots,

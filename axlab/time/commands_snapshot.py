@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from axlab.errors import AxError
+from axlab.shell.arguments import Vm, VmReference
 from axlab.shell.context import Context
-from axlab.shell.declaration import Argument, Flag, command
+from axlab.shell.declaration import Argument, Flag, Option, command
+from axlab.shell.inspecting import the_vm
 from axlab.shell.parts import table_format
 from axlab.shell.render import Block, Lines, Table
 from axlab.shell.results import Result
-from axlab.time.snapshot_file import SUFFIX
 from axlab.time.snapshots import Snapshot
 from axlab.units import format_duration, format_memory_size
 
@@ -46,13 +47,21 @@ class SnapshotRow:
     differs: int
     fingerprint: str
     problem: str = ""
+    is_of_one: bool = False
 
 
 def row_of(snapshot: Snapshot) -> SnapshotRow:
     vms = [{"id": vm.id, "name": vm.name, "state": vm.state} for vm in snapshot.vms]
     sizes = snapshot.touched, snapshot.differs
     return SnapshotRow(
-        snapshot.name, snapshot.places, snapshot.now, vms, *sizes, snapshot.fingerprint, snapshot.problem
+        snapshot.name,
+        snapshot.places,
+        snapshot.now,
+        vms,
+        *sizes,
+        snapshot.fingerprint,
+        snapshot.problem,
+        snapshot.is_of_one,
     )
 
 
@@ -75,11 +84,16 @@ class SnapshotListResult(Result):
         rows = [
             (row.name, row.places, "damaged", "", "", "")
             if row.problem
-            else (row.name, row.places, format_duration(row.time), str(len(row.vms)), format_memory_size(row.touched),
+            else (row.name, row.places, format_duration(row.time), who(row), format_memory_size(row.touched),
                   format_memory_size(row.differs))
             for row in self.snapshots
         ]  # fmt: skip
         return [Table(("NAME", "WHERE", "TIME", "VMS", "MEMORY", "DIFFERS"), tuple(rows))]
+
+
+def who(row: SnapshotRow) -> str:
+    """How many VMs, or which one alone."""
+    return f"only {row.vms[0]['id']}" if row.is_of_one else str(len(row.vms))
 
 
 def count(number: int) -> str:
@@ -90,17 +104,21 @@ def count(number: int) -> str:
     "vm snapshot save",
     "Keep the state of the lab under a name",
     NAME,
-    Flag("disk", "Also as a file in /snapshots, which outlives the process", short="d"),
+    Flag("disk", "Also as a file in /snapshots, or in the VM's folder, which outlives the process", short="d"),
+    Option("vm", Vm(), "Only this VM, which can be put back while the others go on"),
 )
-def save(context: Context, name: str, disk: bool) -> Result:
+def save(context: Context, name: str, disk: bool, vm: VmReference | None) -> Result:
     """Keep the whole lab as it is now: memory, vCPUs, devices, virtual time, the trace.
 
     A snapshot of that name is replaced. It costs the pages that are written afterwards.
     """
-    row = row_of(context.lab.snapshots.save(name, disk))
+    one = None if vm is None else the_vm(context, vm)
+    snapshot = context.lab.snapshots.save(name, disk, one)
+    row = row_of(snapshot)
     memory = format_memory_size(row.touched)
-    where = f" (/snapshots/{name}{SUFFIX})" if disk else ""
-    context.say(f"✓ snapshot {name!r} at {format_duration(row.time)}: {count(len(row.vms))}, {memory} of memory{where}")
+    where = f" (/{snapshot.path.relative_to(context.lab.folder)})" if snapshot.path is not None and disk else ""
+    what = count(len(row.vms)) if one is None else one.label
+    context.say(f"✓ snapshot {name!r} at {format_duration(row.time)}: {what}, {memory} of memory{where}")
     return SnapshotResult(snapshot=row, transcript=context.transcript)
 
 
@@ -108,10 +126,14 @@ def save(context: Context, name: str, disk: bool) -> Result:
 def restore(context: Context, name: str) -> Result:
     """Make the whole lab what it was: also virtual time and the trace.
 
-    What has happened since then has not happened. The snapshot stays.
+    What has happened since then has not happened. A snapshot of one VM puts that VM back, and the others go on from
+    where they are; the VM goes on as if it had been suspended in between. The snapshot stays.
     """
     before = context.hypervisor.now
     row = row_of(context.lab.snapshots.restore(name))
+    if row.is_of_one:
+        context.say(f"✓ restored {name!r}: VM[{row.vms[0]['id']}] is as it was at {format_duration(row.time)}")
+        return SnapshotResult(snapshot=row, transcript=context.transcript)
     context.say(f"✓ restored {name!r}: the lab is at {format_duration(row.time)} (it was at {format_duration(before)})")
     return SnapshotResult(snapshot=row, transcript=context.transcript)
 

@@ -24,7 +24,7 @@ from axlab.vmm.stops import StopPoint
 from axlab.vmm.vm import Vm
 
 INTERVAL = 0.2  # CPU seconds between two checkpoints
-MAKE_OBJECTS = ("create", "start")  # a VM, its CPUs and devices
+MAKE_OBJECTS = ("create", "start", "put_back")  # a VM, its CPUs and devices
 EVERY = 8  # turns between two looks at the clock
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from array import array
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,6 @@ def contents_of(lab: Any, name: str) -> Contents:
     encoder = Encoder(labels, {id(value): label for label, value in outside(lab).items()})
     document = encoder.encode({"board": lab.board, "hypervisor": lab.hypervisor, "recorder": lab.trace.recorder})
     document["blobs"] = [len(blob) for blob in encoder.blobs]
-    numbers, pages = pages_of(lab.board.memory)
     vms = [{"id": vm.id, "name": vm.name, "state": str(vm.state)} for vm in lab.hypervisor.vms]
     header = {
         "name": name,
@@ -42,9 +42,14 @@ def contents_of(lab: Any, name: str) -> Contents:
         "touched": lab.board.memory.touched(),
         "fingerprint": lab.fingerprint(),
     }
+    return Contents(header, packed(document, encoder.blobs, lab.board.memory.pages))
+
+
+def packed(document: dict[str, Any], blobs: list[bytes], pages: Mapping[int, bytes | bytearray]) -> dict[bytes, bytes]:
+    """The sections of a file."""
+    numbers, contents = pages_of(pages)
     state = json.dumps(document, separators=(",", ":")).encode("ascii")
-    sections = {b"stat": state, b"blob": b"".join(encoder.blobs), b"pmap": numbers, b"page": pages}
-    return Contents(header, sections)
+    return {b"stat": state, b"blob": b"".join(blobs), b"pmap": numbers, b"page": contents}
 
 
 def existing(lab: Any) -> dict[str, Any]:
@@ -68,11 +73,11 @@ def outside(lab: Any) -> dict[str, Any]:
     return {"events": lab.events, "stops": lab.hypervisor.stops}
 
 
-def pages_of(memory: Memory) -> tuple[bytes, bytes]:
+def pages_of(pages: Mapping[int, bytes | bytearray]) -> tuple[bytes, bytes]:
     """The pages that are not zero: pairs of 64-bit numbers (page, which content), and the contents."""
     places: dict[bytes, int] = {}
     pairs = array("Q")
-    for number, page in memory.pages.items():
+    for number, page in pages.items():
         content = bytes(page)
         if content != NO_PAGE:
             pairs.extend((number, places.setdefault(content, len(places))))
@@ -145,12 +150,23 @@ def read_pages(contents: Contents, fields: dict[str, Any]) -> dict[int, bytes]:
     """The pages by number, all of which are in the memory that the file describes."""
     memory = Memory(fields["base"], fields["size"])
     memory.others = fields["others"]
+    pairs = pairs_of(contents)
+    for number, _ in pairs:
+        if not memory.contains(number << PAGE_BITS, PAGE_SIZE):
+            raise ValueError(f"page {number:#x} is none of its memory")
+    return pages_by_number(contents, pairs)
+
+
+def pairs_of(contents: Contents) -> list[tuple[int, int]]:
+    """Which page has which content."""
     pairs = array("Q")
     pairs.frombytes(contents.sections[b"pmap"])
+    return list(zip(pairs[::2], pairs[1::2], strict=True))
+
+
+def pages_by_number(contents: Contents, pairs: list[tuple[int, int]]) -> dict[int, bytes]:
+    """The contents of the pages."""
     data = contents.sections[b"page"]
-    pages = {}
-    for number, place in zip(pairs[::2], pairs[1::2], strict=True):
-        if not memory.contains(number << PAGE_BITS, PAGE_SIZE) or (place + 1) * PAGE_SIZE > len(data):
-            raise ValueError(f"page {number:#x} is none of its memory")
-        pages[number] = data[place * PAGE_SIZE : (place + 1) * PAGE_SIZE]
-    return pages
+    if any((place + 1) * PAGE_SIZE > len(data) for _, place in pairs):
+        raise ValueError("a page has no contents")
+    return {number: data[place * PAGE_SIZE : (place + 1) * PAGE_SIZE] for number, place in pairs}

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from axlab.errors import AxError, nearest
-from axlab.time import moment, snapshot_file
+from axlab.machine.page_versions import Version
+from axlab.time import moment, on_disk, one_vm, one_vm_file, snapshot_file
+from axlab.time.decoding import WRONG
 from axlab.time.history import Mark
 from axlab.time.moment import Moment
 from axlab.time.names import NAME, check_name
+from axlab.time.one_vm import KeptVm, PagesThen
 from axlab.time.snapshot_file import SUFFIX
+from axlab.vmm.vm import Vm
 from axlab.vmm.vm_folder import check_no_links
 
 
@@ -31,7 +35,7 @@ class Snapshot:
     """The lab at a moment: virtual time `now` in ns, the bytes of RAM that were in use, the trace's fingerprint.
 
     `moment` is there for one in memory (`mark` is its place in the lab's history), `path` for one on disk.
-    `problem` says why a file is none.
+    `kept` is there for one of a single VM, `problem` says why a file is none.
     """
 
     name: str
@@ -43,16 +47,25 @@ class Snapshot:
     mark: Mark | None = None
     path: Path | None = None
     problem: str = ""
+    kept: KeptVm | None = None
+    is_of_one: bool = False
 
     @property
     def differs(self) -> int:
         """Bytes of RAM that are kept in memory because they differ from those of the next one, or of the present."""
-        return 0 if self.moment is None else self.moment.version.size
+        return 0 if self.version is None else self.version.size
+
+    @property
+    def version(self) -> Version | None:
+        """The version of RAM that it keeps."""
+        if self.moment is not None:
+            return self.moment.version
+        return self.kept.pages.version if self.kept is not None and isinstance(self.kept.pages, PagesThen) else None
 
     @property
     def places(self) -> str:
         """`memory`, `disk`, or both."""
-        return ", ".join(["memory"] * (self.moment is not None) + ["disk"] * (self.path is not None))
+        return ", ".join(["memory"] * (self.version is not None) + ["disk"] * (self.path is not None))
 
 
 class Snapshots:
@@ -74,16 +87,19 @@ class Snapshots:
         """Where those on disk are."""
         return Path(self.lab.folder) / "snapshots"
 
-    def file(self, name: str) -> Path:
-        """The file of a snapshot on disk. Raises `AxError` for a wrong name."""
-        return self.folder / (check_name(name) + SUFFIX)
+    def file(self, name: str, vm: Vm | VmThen | None = None) -> Path:
+        """The file of a snapshot on disk, of one VM in its folder. Raises `AxError` for a wrong name."""
+        folder = self.folder if vm is None else Path(self.lab.folder) / "vms" / vm.name / "snapshots"
+        return folder / (check_name(name) + SUFFIX)
 
-    def save(self, name: str, disk: bool = False) -> Snapshot:
-        """Keep the lab as it is now; a snapshot of that name is replaced. Raises `AxError`.
+    def save(self, name: str, disk: bool = False, vm: Vm | None = None) -> Snapshot:
+        """Keep the lab, or one VM, as it is now; a snapshot of that name is replaced. Raises `AxError`.
 
         With `disk` also as a file. Without, a name that one on disk has is refused.
         """
-        path = self.file(name)
+        path = self.file(name, vm)
+        if vm is not None:
+            return self.save_one(name, vm, path if disk else None)
         if disk:
             self.write(path, name)
         elif path.exists():
@@ -98,9 +114,27 @@ class Snapshots:
         self.in_memory[name] = snapshot
         return self.with_file(snapshot)
 
+    def save_one(self, name: str, vm: Vm, path: Path | None) -> Snapshot:
+        """Keep one VM, also in a file if `path` says which."""
+        known = {snapshot.name: snapshot for snapshot in self}.get(name)
+        if path is None and known is not None and known.path is not None:
+            raise AxError(f"{name!r} is a snapshot on disk; delete it first, take another name, or replace it (--disk)")
+        kept = one_vm.keep(self.lab.hypervisor, vm, name)
+        contents = one_vm_file.contents_of(self.lab, kept, str(vm.state))
+        if path is not None:
+            check_no_links(path.parent.parent)
+            check_no_links(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            snapshot_file.write(path, contents)
+        self.forget(name)
+        vms = (VmThen(vm.id, vm.name, str(vm.state)),)
+        self.in_memory[name] = snapshot = Snapshot(
+            name, self.lab.hypervisor.now, vms, int(contents.header["touched"]), kept=kept, is_of_one=True
+        )
+        return self.with_file(snapshot)
+
     def write(self, path: Path, name: str = "") -> int:
         """Write the lab as it is now into a file. Returns its size; raises `AxError`."""
-        from axlab.time import on_disk
 
         if path.parent == self.folder:
             check_no_links(path)
@@ -108,11 +142,13 @@ class Snapshots:
         return snapshot_file.write(path, on_disk.contents_of(self.lab, name or path.stem))
 
     def load(self, path: str | Path) -> None:
-        """Make the lab what a file says. Raises `AxError`, with the lab as it was."""
-        from axlab.time import on_disk
-
+        """Make the lab, or one VM of it, what a file says. Raises `AxError`, with the lab as it was."""
+        contents = snapshot_file.read(Path(path))
+        if "one" in contents.header:
+            self.put_back(one_vm_file.kept_of(contents, Path(path)), Path(path))
+            return
         with self.another_future(None):
-            on_disk.put_into(self.lab, snapshot_file.read(Path(path)), Path(path))
+            on_disk.put_into(self.lab, contents, Path(path))
         moment.tell(self.lab, f"restored snapshot {Path(path).name}")
 
     def restore(self, name: str) -> Snapshot:
@@ -122,10 +158,19 @@ class Snapshots:
             with self.another_future(snapshot.mark):
                 moment.go(self.lab, snapshot.moment)
             moment.tell(self.lab, f"restored snapshot {name!r}")
+        elif snapshot.kept is not None:
+            self.put_back(snapshot.kept)
         else:
             assert snapshot.path is not None
             self.load(snapshot.path)
         return snapshot
+
+    def put_back(self, kept: KeptVm, path: Path | None = None) -> None:
+        """Make one VM what it was. Raises `AxError`, with the lab as it was."""
+        try:
+            self.lab.hypervisor.put_back(kept)
+        except WRONG as error:
+            raise snapshot_file.damaged(path or Path(kept.name), f"its state cannot be read: {error}") from None
 
     @contextmanager
     def another_future(self, mark: Mark | None) -> Iterator[None]:
@@ -150,12 +195,19 @@ class Snapshots:
     def forget(self, name: str) -> None:
         """Free what a snapshot keeps in memory, if it does."""
         snapshot = self.in_memory.pop(name, None)
-        if snapshot is not None and snapshot.moment is not None:
-            moment.forget(self.lab, snapshot.moment)
+        if snapshot is not None and snapshot.version is not None and not self.is_in_history(snapshot.kept):
+            self.lab.board.memory.versions.forget(snapshot.version)
+
+    def is_in_history(self, kept: KeptVm | None) -> bool:
+        """Whether history may put that VM back again."""
+        history = self.lab.history
+        branches = () if history is None or kept is None else history.branches.known.values()
+        return any(command.arguments.get("kept") is kept for branch in branches for command in branch.commands)
 
     def with_file(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot with its file, if it has one."""
-        path = self.file(snapshot.name)
+        vm = None if snapshot.kept is None else snapshot.vms[0]
+        path = self.file(snapshot.name, vm)
         return replace(snapshot, path=path) if path.is_file() else snapshot
 
     def __getitem__(self, name: str) -> Snapshot:
@@ -170,10 +222,15 @@ class Snapshots:
     def __iter__(self) -> Iterator[Snapshot]:
         for snapshot in list(self.in_memory.values()):
             yield self.with_file(snapshot)
-        for path in sorted(self.folder.glob("*" + SUFFIX)) if self.folder.is_dir() else ():
+        for path in self.files():
             name = path.name.removesuffix(SUFFIX)
             if name not in self.in_memory and NAME.fullmatch(name) and path.is_file():
                 yield listed(name, path)
+
+    def files(self) -> list[Path]:
+        """Those on disk: of the lab, and of single VMs."""
+        vms = Path(self.lab.folder) / "vms"
+        return sorted(self.folder.glob("*" + SUFFIX)) + sorted(vms.glob("*/snapshots/*" + SUFFIX))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -192,4 +249,4 @@ def listed(name: str, path: Path) -> Snapshot:
         return Snapshot(name, path=path, problem=error.message)
     except (KeyError, TypeError, ValueError):
         return Snapshot(name, path=path, problem=f"the snapshot {path} is damaged: its header says too little")
-    return Snapshot(name, *numbers, path=path)
+    return Snapshot(name, *numbers, path=path, is_of_one="one" in header)

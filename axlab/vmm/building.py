@@ -22,6 +22,7 @@ from axlab.vmm.vm_folder import VmFolder
 
 if TYPE_CHECKING:
     from axlab.vmm.hypervisor import Hypervisor
+    from axlab.vmm.load_plan import LoadPlan
 
 BLOCK = 2 << 20  # large regions begin where 2 MiB blocks can map them
 
@@ -37,11 +38,14 @@ HCR = HCR_VM | HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_TWI | HCR_TSC | HCR_
 CNTHCTL_EL1PCTEN = 1 << 0  # EL1 reads CNTPCT itself; CNTP_* trap
 
 
-def build(hv: Hypervisor, config: VmConfig) -> Vm:
-    """A new VM, not yet in the list. Raises `AxError` with everything as it was before."""
+def build(hv: Hypervisor, config: VmConfig, plan: LoadPlan | None = None) -> Vm:
+    """A new VM, not yet in the list. Raises `AxError` with everything as it was before.
+
+    `plan` is there for one whose images were read long ago.
+    """
     hv.vms.check_free(config.base.id, config.base.name)
     check(hv, config)
-    plan = load_plan.plan(config)
+    plan = load_plan.plan(config) if plan is None else plan
     label = f"VM[{config.base.id}]"
     regions: list[VmRegion] = []
     tables: Stage2 | None = None

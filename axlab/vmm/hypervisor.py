@@ -25,7 +25,7 @@ from axlab.vmm.due_events import EVENTS
 from axlab.vmm.host_memory import HostMemory
 from axlab.vmm.ivc import Channels
 from axlab.vmm.lifecycle import StopReason, VmStatus
-from axlab.vmm.outside import History, from_outside
+from axlab.vmm.outside import History, Kept, from_outside
 from axlab.vmm.ownership import Ownership
 from axlab.vmm.phases import PHASES
 from axlab.vmm.physical_cpus import PhysicalCpu, PhysicalCpus, kick
@@ -186,6 +186,11 @@ class Hypervisor:
         if not vm.on_vcpus:
             raise Refused("VM is not running, cannot reset")
         stopping.begin_stop(self, vm, StopReason.GUEST_RESET)
+
+    @from_outside
+    def put_back(self, kept: Kept) -> Vm:
+        """Make one VM what it was when it was kept, while the others go on. Raises `AxError` with nothing changed."""
+        return kept.put(self)
 
     def asleep(self, vm: Vm) -> bool:
         """Whether no vCPU of a VM will ever run again by itself: it waits for a person, or for nothing."""

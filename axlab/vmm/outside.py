@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 if TYPE_CHECKING:
     from axlab.vmm.hypervisor import Hypervisor
+    from axlab.vmm.vm import Vm
 
 Position = tuple[int, int]  # turns and instructions of the hypervisor
 F = TypeVar("F", bound=Callable[..., Any])
@@ -58,6 +59,13 @@ class History(Protocol):
 
     def give(self) -> None:
         """Give the command that is due."""
+
+
+class Kept(Protocol):
+    """One VM as it was at some moment."""
+
+    def put(self, hypervisor: Hypervisor) -> Vm:
+        """Make the VM what it was; one that is not there any more is made. Raises `AxError` with nothing changed."""
 
 
 def from_outside(method: F) -> F:

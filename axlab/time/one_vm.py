@@ -60,6 +60,7 @@ class PagesOfFile:
     """The pages of a VM as a file has them."""
 
     pages: dict[int, bytes]
+    version: Version | None = None
 
     def contents(self, memory: Memory) -> dict[int, bytes]:
         """What was in the pages, by their places in the VM."""

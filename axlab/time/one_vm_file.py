@@ -42,3 +42,12 @@ def kept_of(contents: Contents, path: Path) -> KeptVm:
     except WRONG as error:
         raise damaged(path, f"its state cannot be read: {error}") from None
     return kept
+
+
+def put(lab: Any, contents: Contents, path: Path) -> None:
+    """Make one VM of a lab what a file says. Raises `AxError`, with the lab as it was."""
+    kept = kept_of(contents, path)
+    try:
+        lab.hypervisor.put_back(kept)
+    except WRONG as error:
+        raise damaged(path, f"its state cannot be read: {error}") from None

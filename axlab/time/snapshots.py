@@ -6,19 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from axlab.errors import AxError, nearest
 from axlab.machine.page_versions import Version
-from axlab.time import moment, on_disk, one_vm, one_vm_file, snapshot_file
-from axlab.time.decoding import WRONG
+from axlab.time import moment, snapshot_file
 from axlab.time.history import Mark
 from axlab.time.moment import Moment
 from axlab.time.names import NAME, check_name
-from axlab.time.one_vm import KeptVm, PagesThen
 from axlab.time.snapshot_file import SUFFIX
 from axlab.vmm.vm import Vm
 from axlab.vmm.vm_folder import check_no_links
+
+if TYPE_CHECKING:
+    from axlab.time.one_vm import KeptVm
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Snapshot:
         """The version of RAM that it keeps."""
         if self.moment is not None:
             return self.moment.version
-        return self.kept.pages.version if self.kept is not None and isinstance(self.kept.pages, PagesThen) else None
+        return None if self.kept is None else self.kept.pages.version
 
     @property
     def places(self) -> str:
@@ -119,6 +120,8 @@ class Snapshots:
         known = {snapshot.name: snapshot for snapshot in self}.get(name)
         if path is None and known is not None and known.path is not None:
             raise AxError(f"{name!r} is a snapshot on disk; delete it first, take another name, or replace it (--disk)")
+        from axlab.time import one_vm, one_vm_file
+
         kept = one_vm.keep(self.lab.hypervisor, vm, name)
         contents = one_vm_file.contents_of(self.lab, kept, str(vm.state))
         if path is not None:
@@ -139,13 +142,17 @@ class Snapshots:
         if path.parent == self.folder:
             check_no_links(path)
             self.folder.mkdir(parents=True, exist_ok=True)
+        from axlab.time import on_disk
+
         return snapshot_file.write(path, on_disk.contents_of(self.lab, name or path.stem))
 
     def load(self, path: str | Path) -> None:
         """Make the lab, or one VM of it, what a file says. Raises `AxError`, with the lab as it was."""
+        from axlab.time import on_disk, one_vm_file
+
         contents = snapshot_file.read(Path(path))
         if "one" in contents.header:
-            self.put_back(one_vm_file.kept_of(contents, Path(path)), Path(path))
+            one_vm_file.put(self.lab, contents, Path(path))
             return
         with self.another_future(None):
             on_disk.put_into(self.lab, contents, Path(path))
@@ -159,18 +166,11 @@ class Snapshots:
                 moment.go(self.lab, snapshot.moment)
             moment.tell(self.lab, f"restored snapshot {name!r}")
         elif snapshot.kept is not None:
-            self.put_back(snapshot.kept)
+            self.lab.hypervisor.put_back(snapshot.kept)
         else:
             assert snapshot.path is not None
             self.load(snapshot.path)
         return snapshot
-
-    def put_back(self, kept: KeptVm, path: Path | None = None) -> None:
-        """Make one VM what it was. Raises `AxError`, with the lab as it was."""
-        try:
-            self.lab.hypervisor.put_back(kept)
-        except WRONG as error:
-            raise snapshot_file.damaged(path or Path(kept.name), f"its state cannot be read: {error}") from None
 
     @contextmanager
     def another_future(self, mark: Mark | None) -> Iterator[None]:

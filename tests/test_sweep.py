@@ -16,6 +16,7 @@ from axlab.events import Event
 from axlab.scale.folder import part_path
 from axlab.scale.source import source_of
 from axlab.scale.worker import Task, work
+from axlab.vmm.scheduler import Scheduler
 
 GUEST = """
 [base]
@@ -152,6 +153,23 @@ def test_whoever_makes_the_runs_the_fingerprints_are_the_same(threads: Executor,
         ]
     assert found[0] == found[1] == found[2]
     assert len(set(found[0])) > 1
+
+
+class Last(Scheduler):
+    def choose(self, tasks: list[Any], pcpu: int, now: int) -> Any:
+        return tasks[-1]
+
+
+def test_schedulers_of_ones_own_go_by_names(booted: Path, threads: Executor, tmp_path: Path) -> None:
+    def title(lab: Lab, parameters: dict[str, Any]) -> str:
+        return lab.hypervisor.scheduler.title
+
+    for snapshot in ("", booted):
+        found = sweep(
+            title, {"scheduler": ["last", "rr"]}, threads, tmp_path / f"runs{bool(snapshot)}",
+            snapshot=snapshot, schedulers={"last": Last},
+        )  # fmt: skip
+        assert found.frame()["result"].tolist() == ["Last", "RoundRobin"]
 
 
 def test_a_function_that_uses_another_function_is_another_sweep_when_that_changes() -> None:

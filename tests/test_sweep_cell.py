@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 from notebook_cells import notebook, value
 
+from axlab import Lab
 from axlab.errors import AxError
 from axlab.notebook.sweep_cell import LiveChart
 from axlab.notebook.sweep_chart import chart_of, nice, sweep_chart
@@ -56,6 +57,35 @@ def test_a_cell_of_commands_is_run_for_each_set_of_parameters(
     bundle = result._repr_mimebundle_()
     assert "<img alt=" in bundle["text/html"] and bundle["application/vnd.axlab+json"]["folder"] == "found"
     assert value(ip, CELL).runs.parts == result.runs.parts  # nothing was missing
+
+
+SCHED = """%%sched latest
+class Latest(Scheduler):
+    def choose(self, tasks, pcpu, now):
+        return tasks[-1]
+    def preempts(self, task, waiting, now):
+        return task.slice_ns >= LONGEST
+"""
+SCHED_CELL = """%%sweep --param cpus=1 --param scheduler=latest,fifo,lates --workers 1 -o sched
+vm create demo demo demo
+vm start 0 1 2 --detach
+vm run --for 20ms
+"""
+
+
+def test_a_scheduler_of_ones_own_is_a_parameter(ip: InteractiveShell) -> None:
+    value(ip, "LONGEST = 5_000_000")
+    value(ip, SCHED)
+    found = value(ip, SCHED_CELL).runs
+    lab = Lab(cpus=1, scheduler=ip.user_ns["Latest"])
+    for line in SCHED_CELL.splitlines()[1:]:
+        assert lab.shell(line).ok
+    latest, fifo, unknown = found.records()
+    assert latest["fingerprint"] == lab.fingerprint() != fifo["fingerprint"], "a worker schedules as this process does"
+    assert unknown["error"] == "unknown scheduler 'lates'; there are fifo, rr, fair, random, or hand over a Scheduler"
+    value(ip, SCHED.replace("tasks[-1]", "tasks[0]"))
+    with pytest.raises(AxError, match=r"holds another sweep, .* \(different: what is run\)"):
+        value(ip, SCHED_CELL)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from axlab.notebook.sweep_chart import chart_of, sweep_chart
 from axlab.scale.command import failures, told
 from axlab.scale.parameters import parameter_sets, read_grid
 from axlab.scale.plans import ScriptPlan
+from axlab.scale.start import Start
 from axlab.scale.sweep import sweep as make_runs
 from axlab.shell.arguments import FilePath, Number, Text
 from axlab.shell.declaration import Option, command
@@ -93,11 +94,14 @@ def sweep(
     """Sweep over a script of commands.
 
     Every run has a lab of its own in a worker process. A parameter is a setting of the lab (cpus, scheduler, ...), or
-    fills ${NAME} in the commands. The same cell goes on where it was interrupted.
+    fills ${NAME} in the commands; a scheduler may be one of yours, made by %%sched. The same cell goes on where it was
+    interrupted.
     """
     grid = read_grid(param or [], seeds)
     live = LiveChart(parameter_sets(grid), (x or "", y or "", by or ""))
-    found = make_runs(ScriptPlan(cell), grid, out=Path(output), workers=workers, watch=live.see)
+    mine = {name: magics.schedulers[name] for name in grid.get("scheduler", ()) if name in magics.schedulers}
+    plan = ScriptPlan(cell, Start(schedulers=mine))
+    found = make_runs(plan, grid, out=Path(output), workers=workers, watch=live.see)
     live.records = found.records()
     lines = told(found, failures(found))
     if live.output.handle is not None:

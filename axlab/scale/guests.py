@@ -68,7 +68,7 @@ class Guest:
 
     def images(self) -> dict[str, str]:
         """Key -> a hash of every file that the configuration names and that is there."""
-        from axlab.scale.plans import image
+        from axlab.scale.start import image
 
         kernel = tomllib.loads(self.toml).get("kernel", {})
         paths = {key: Path(self.folder, str(kernel[key])) for key in FILES if key in kernel}

@@ -9,20 +9,14 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from axlab.errors import AxError, nearest
-from axlab.lab import SETTINGS, Lab
+from axlab.lab import Lab
 from axlab.scale.guests import Guest, read_guest
 from axlab.scale.parameters import Parameters
 from axlab.scale.source import source_of
-
-LAB_SETTINGS = SETTINGS - {"code_cache", "history"}
-CHANGEABLE = {"scheduler", "seed"}
-"""The settings that a lab from a snapshot can still change."""
-RESERVED = ("run", "error", "fingerprint", "virtual_ns", "instructions", "exits", "cpu_seconds")
-"""Columns of every run; no parameter can have such a name."""
+from axlab.scale.start import LAB_SETTINGS, Start
 
 
 class Plan(Protocol):
@@ -32,7 +26,7 @@ class Plan(Protocol):
     """
 
     @property
-    def snapshot(self) -> str: ...
+    def start(self) -> Start: ...
     def lab(self, parameters: Parameters) -> Lab: ...
     def run(self, lab: Lab, parameters: Parameters) -> Any: ...
     def check(self, parameters: Parameters) -> None: ...
@@ -40,42 +34,16 @@ class Plan(Protocol):
     def text(self) -> str: ...
 
 
-def new_lab(snapshot: str, parameters: Parameters, defaults: Parameters) -> Lab:
-    """The lab of a snapshot, with a trace that begins there, or a new one with its settings among the parameters.
-
-    Raises `AxError`.
-    """
-    if not snapshot:
-        given = {name: value for name, value in parameters.items() if name in LAB_SETTINGS}
-        return Lab(**{"history": False} | defaults | given)  # nobody steps back in a run
-    lab = Lab.restore(snapshot, history=False)
-    lab.trace.clear()
-    scheduler = lab.hypervisor.scheduler
-    scheduler.seed = parameters.get("seed", scheduler.seed)
-    if "scheduler" in parameters:
-        lab.hypervisor.use_scheduler(parameters["scheduler"])
-    return lab
-
-
-def check_settings(snapshot: str, parameters: Parameters) -> None:
-    """Refuse names that columns have, and settings that a lab which is there already cannot change."""
-    for name in parameters:
-        if name in RESERVED:
-            raise AxError(f"no parameter can be called {name}: every run has a column of that name; choose another")
-        if snapshot and name in LAB_SETTINGS - CHANGEABLE:
-            raise AxError(f"{name} cannot be a parameter of runs from a snapshot: the lab in it has been made already")
-
-
 @dataclass(frozen=True)
 class FunctionPlan:
     """`function(lab, parameters)`; the lab has those parameters that are settings of a `Lab`."""
 
     function: Callable[[Lab, Parameters], Any]
-    snapshot: str = ""
+    start: Start = Start()
 
     def lab(self, parameters: Parameters) -> Lab:
         """A lab of its own for every run."""
-        return new_lab(self.snapshot, parameters, {})
+        return self.start.lab(parameters, {})
 
     def run(self, lab: Lab, parameters: Parameters) -> Any:
         """What the function returns."""
@@ -83,14 +51,14 @@ class FunctionPlan:
 
     def check(self, parameters: Parameters) -> None:
         """A function may have any parameters but the reserved ones."""
-        check_settings(self.snapshot, parameters)
+        self.start.check(parameters)
 
     def check_values(self, sets: Sequence[Parameters]) -> None:
         """Any value will do."""
 
     def text(self) -> str:
         """Its source, and that of what it uses."""
-        return source_of(self.function) + image(self.snapshot)
+        return source_of(self.function) + self.start.text()
 
 
 @dataclass(frozen=True)
@@ -103,7 +71,7 @@ class GuestsPlan:
 
     guests: tuple[Guest, ...]
     limit: int
-    snapshot: str = ""
+    start: Start = Start()
 
     def lab(self, parameters: Parameters) -> Lab:
         """A lab that suits the guests, as `axlab run` makes it."""
@@ -113,7 +81,7 @@ class GuestsPlan:
             "cpus": min(8, max(4, sum(config.base.cpu_num for config in configs))),
             "gic_version": versions.pop() if len(versions) == 1 else 3,
         }
-        return new_lab(self.snapshot, parameters, defaults)
+        return self.start.lab(parameters, defaults)
 
     def run(self, lab: Lab, parameters: Parameters) -> dict[str, Any]:
         """Boot the guests and say how that ended."""
@@ -135,8 +103,8 @@ class GuestsPlan:
 
     def check(self, parameters: Parameters) -> None:
         """Raises `AxError` for a name that nothing here has, with the nearest that there is."""
-        check_settings(self.snapshot, parameters)
-        if not self.guests and not self.snapshot:
+        self.start.check(parameters)
+        if not self.guests and not self.start.snapshot:
             raise AxError("there is nothing to run: name a configuration, an image, demo, or a snapshot")
         known = {*LAB_SETTINGS, "seed", "input"}.union(*(guest.names() for guest in self.guests))
         for name in parameters:
@@ -162,7 +130,7 @@ class GuestsPlan:
     def text(self) -> str:
         """The configurations and the contents of all files that they name."""
         whole = [asdict(guest) | {"images": guest.images()} for guest in self.guests]
-        return json.dumps([whole, self.limit]) + image(self.snapshot)
+        return json.dumps([whole, self.limit]) + self.start.text()
 
 
 ENDS = {"stop": "rest", "idle": "rest", "time": "limit"}
@@ -174,11 +142,11 @@ class ScriptPlan:
     """A script of the shell's commands, in which `${name}` stands for a parameter. It ends at the first that fails."""
 
     script: str
-    snapshot: str = ""
+    start: Start = Start()
 
     def lab(self, parameters: Parameters) -> Lab:
         """A lab of its own for every run."""
-        return new_lab(self.snapshot, parameters, {})
+        return self.start.lab(parameters, {})
 
     def run(self, lab: Lab, parameters: Parameters) -> dict[str, Any]:
         """Run the commands."""
@@ -197,7 +165,7 @@ class ScriptPlan:
         """Every hole has a parameter, and every parameter is a setting or has a hole; the commands exist."""
         from axlab.scale.guests import fill, holes
 
-        check_settings(self.snapshot, parameters)
+        self.start.check(parameters)
         found = holes(self.script)
         known = LAB_SETTINGS | found
         for name in parameters:
@@ -213,34 +181,23 @@ class ScriptPlan:
 
     def text(self) -> str:
         """The script."""
-        return self.script + image(self.snapshot)
+        return self.script + self.start.text()
 
 
-def plan_of(run: Any, limit: int, snapshot: str) -> Plan:
+def plan_of(run: Any, limit: int, start: Start) -> Plan:
     """The plan of what a user gave: a function, a configuration, a file, or several of those. Raises `AxError`."""
     if isinstance(run, FunctionPlan | GuestsPlan | ScriptPlan):
         return run
     if callable(run):
-        return FunctionPlan(run, snapshot)
+        return FunctionPlan(run, start)
     several = run if isinstance(run, list | tuple) else [run]
-    return GuestsPlan(tuple(read_guest(one) for one in several), limit, snapshot)
+    return GuestsPlan(tuple(read_guest(one) for one in several), limit, start)
 
 
 def delay(seed: Any, number: int, tick: int) -> int:
     """Virtual ns, less than a tick, that a seed puts before the start of guest `number`: the same everywhere."""
     digest = hashlib.sha256(f"{seed} {number}".encode()).digest()
     return int.from_bytes(digest[:8], "little") % tick
-
-
-def image(path: str) -> str:
-    """A text that changes with the contents of a file; nothing for no file. Raises `AxError`."""
-    if not path:
-        return ""
-    try:
-        with Path(path).open("rb") as file:
-            return f"\n{hashlib.file_digest(file, 'sha256').hexdigest()}"
-    except OSError as error:
-        raise AxError(f"{path}: {(error.strerror or str(error)).lower()}") from None
 
 
 def unfilled(what: str, hole: str) -> str:

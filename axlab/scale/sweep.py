@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from axlab.scale.parameters import parameter_sets
 from axlab.scale.plans import FunctionPlan, Plan, plan_of
 from axlab.scale.runs import Runs
 from axlab.scale.source import is_installed
+from axlab.scale.start import Start
 from axlab.scale.worker import Task
 from axlab.shell.progress import is_on
 from axlab.trace.trace import LEVELS
@@ -33,6 +34,7 @@ def sweep(
     trace: str = "events",
     limit: str = LIMIT,
     snapshot: str | Path = "",
+    schedulers: Mapping[str, type] | None = None,
     workers: int | None = None,
     watch: Callable[[dict[str, Any], int, int], None] | None = None,
 ) -> Runs:
@@ -45,14 +47,15 @@ def sweep(
     `executor`: nothing for `workers` processes on this machine (one for each CPU), an executor of
     `concurrent.futures`, a Dask `Client`, or a Dask scheduler's address. `out`: the folder, which holds one sweep;
     the same call goes on where it was ended. `trace`: what is recorded of every run. `limit`: of virtual time, for
-    configurations. `snapshot`: every run begins from this file. `watch(record, done, all)` is told of every run.
+    configurations. `snapshot`: every run begins from this file. `schedulers`: classes of your own, by the names that
+    the parameter scheduler gives them. `watch(record, done, all)` is told of every run.
 
     A run that fails is a row with its error. Raises `AxError` for what no run could be made of, and
     KeyboardInterrupt at Ctrl-C, when no worker is left and all that was done is kept.
     """
     if trace not in LEVELS:
         raise AxError(f"{trace!r} is no level of recording{nearest(trace, list(LEVELS))} ({', '.join(LEVELS)})")
-    plan = plan_of(run, parse_duration(limit), str(snapshot))
+    plan = plan_of(run, parse_duration(limit), Start(str(snapshot), schedulers or {}))
     sets = parameter_sets(parameters)
     for first in {tuple(parameters): parameters for parameters in sets}.values():
         plan.check(first)
@@ -75,19 +78,20 @@ def sweep(
 
 
 def pickled_plan(plan: Plan) -> bytes:
-    """The plan for the workers. A function goes by value where its module is its author's own, not installed."""
+    """The plan for the workers. Functions and classes go by value where their module is their author's own."""
     cloudpickle = library("cloudpickle", "sending runs to workers")
-    module = sys.modules.get(getattr(getattr(plan, "function", None), "__module__", "") or "")
-    by_value = module is not None and module.__name__ != "__main__" and not is_installed(module)
-    if by_value:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        pickled: bytes = cloudpickle.dumps(plan)
-    except (pickle.PicklingError, TypeError, AttributeError, ValueError) as error:
-        raise AxError(f"{name_of(plan)} cannot be sent to a worker: {error}") from None
-    finally:
-        if by_value:
-            cloudpickle.unregister_pickle_by_value(module)
+    code = [getattr(plan, "function", None), *plan.start.schedulers.values()]
+    names = {getattr(one, "__module__", None) or "" for one in code}
+    modules = [sys.modules[name] for name in names if name in sys.modules]
+    with ExitStack() as stack:
+        for module in modules:
+            if module.__name__ != "__main__" and not is_installed(module):
+                cloudpickle.register_pickle_by_value(module)
+                stack.callback(cloudpickle.unregister_pickle_by_value, module)
+        try:
+            pickled: bytes = cloudpickle.dumps(plan)
+        except (pickle.PicklingError, TypeError, AttributeError, ValueError) as error:
+            raise AxError(f"{name_of(plan)} cannot be sent to a worker: {error}") from None
     return pickled
 
 

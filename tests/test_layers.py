@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,7 @@ BUILT_ON_A_LIBRARY = {"shell/frames", "shell/terminal", "trace/executed_columns"
 MODULES = sorted(path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py"))
 
 
+@cache
 def imports(module: str) -> list[tuple[str, str]]:
     """(module imported, when) of a module; when: "at once", "in a function", "for types"."""
     tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 from axlab import sweep
 from axlab.errors import AxError
 from axlab.scale import engines
+from axlab.vmm.config import default_config
 
 BLOCKED = "import sys; sys.modules['axlab'] = None; "  # every import of it fails there
 WORKER = "from distributed.cli.dask_worker import main; main()"
@@ -43,9 +45,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
+    """Wait until somebody listens at a port."""
+    while server.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+    pytest.fail(f"the server of port {port} has ended with {server.poll()}")
+
+
 @contextmanager
 def cluster(port: int, before: str = "") -> Iterator[list[subprocess.Popen[bytes]]]:
-    """A scheduler at a port, and a worker, as two processes; both are killed at the end."""
+    """A scheduler that answers at a port, and a worker, as two processes; both are killed at the end."""
     here = ("--host", "127.0.0.1", "--no-dashboard")
     started = [
         process(SCHEDULER, *here, "--port", str(port)),
@@ -53,6 +66,7 @@ def cluster(port: int, before: str = "") -> Iterator[list[subprocess.Popen[bytes
                 "--death-timeout", "60"),
     ]  # fmt: skip
     try:
+        wait_for(port, started[0])
         yield started
     finally:
         for one in started:
@@ -60,10 +74,36 @@ def cluster(port: int, before: str = "") -> Iterator[list[subprocess.Popen[bytes
             one.wait()
 
 
-@pytest.mark.slow
-def test_a_worker_that_is_killed_loses_no_run_and_makes_none_double(tmp_path: Path) -> None:
-    from distributed import Client, LocalCluster
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Any]:
+    """A cluster of two worker processes on this machine."""
+    from distributed import LocalCluster
 
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def client(workers: Any) -> Iterator[Any]:
+    from distributed import Client
+
+    with Client(workers) as connected:
+        yield connected
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_fingerprints_that_loky_gives(client: Any, tmp_path: Path) -> None:
+    grid = {"cpus": [1, 2], "scheduler": ["fifo", "fair"], "seed": [0, 1]}
+    guests = ["demo", default_config("demo").renamed(id=1, name="other")]
+    on_cluster = sweep(guests, grid, client, tmp_path / "dask").frame()
+    by_loky = sweep(guests, grid, out=tmp_path / "loky", workers=1).frame()
+    assert set(on_cluster["error"]) == {""}
+    assert on_cluster["fingerprint"].tolist() == by_loky["fingerprint"].tolist()
+    assert len(set(by_loky["fingerprint"])) == 4  # the demo guests never wait long enough for schedulers to differ
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_loses_no_run_and_makes_none_double(workers: Any, client: Any, tmp_path: Path) -> None:
     killed = []
 
     def kill_one(record: dict[str, Any], done: int, whole: int) -> None:
@@ -71,11 +111,7 @@ def test_a_worker_that_is_killed_loses_no_run_and_makes_none_double(tmp_path: Pa
             killed.append(next(iter(workers.workers.values())).pid)
             os.kill(killed[0], signal.SIGKILL)
 
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as workers,
-        Client(workers) as client,
-    ):
-        found = sweep(wait_a_little, {"n": range(30)}, client, tmp_path, trace="off", watch=kill_one)
+    found = sweep(wait_a_little, {"n": range(30)}, client, tmp_path, trace="off", watch=kill_one)
     assert killed
     assert found.frame()["run"].tolist() == list(range(30))
     assert found.frame()["result"].tolist() == [n * n for n in range(30)]

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from axlab import runs
 from axlab.cli import main
 
 pytestmark = pytest.mark.slow
@@ -91,6 +93,36 @@ def test_every_command_is_answered_as_on_qemu(session: dict[str, str], needs: Ne
         assert session[command] == expected[command], command
     for name in SAME_OF_BDINFO:
         assert line(session["bdinfo"], name) == line(expected["bdinfo"], name)
+
+
+AT_ITS_PROMPT = """vm create u-boot.toml
+vm start 0 --detach
+vm run --until-text "any key" --for 10s
+vm console 0 --send " "
+vm run --until-text "=> " --for 10s
+vm snapshot save booted --disk
+"""
+SAID = "select run, decode(data) as said from console where direction = 'output' order by run, time"
+
+
+def test_a_sweep_of_commands_begins_at_the_prompt_of_a_guest_that_was_booted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], needs: Needs
+) -> None:
+    needs(IMAGE, "u-boot-qemu")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "boot.vm").write_text(AT_ITS_PROMPT)
+    assert main(["fetch", "u-boot", "-o", "."]) == main(["shell", "boot.vm"]) == 0
+    typed = 'input="echo $baudrate\n","setexpr a 1234 * 5678; printenv a\n"'
+    words = ["--from-snapshot", "snapshots/booted.axsnap", "--param", typed, "--workers", "1", "--for", "20ms"]
+    assert main(["sweep", *words, "-o", "runs"]) == 0
+    assert capsys.readouterr().out.endswith("2 runs are in runs\n")
+    found = runs("runs")
+    said = {run: "".join(rows["said"]).replace("\r", "") for run, rows in found.sql(SAID).groupby("run")}
+    assert said == {
+        0: "echo $baudrate\n115200\n=> ",
+        1: "setexpr a 1234 * 5678; printenv a\na=6260060\n=> ",
+    }
+    assert found.frame()["elapsed_ns"].tolist() == [20_000_000] * 2
 
 
 def line(text: str, name: str) -> str:

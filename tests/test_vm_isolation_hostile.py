@@ -108,6 +108,7 @@ def history(scheduler: str, neighbours: int, source: random.Random) -> Seen:
     hv = hypervisor(scheduler=scheduler)
     trace = Trace(level="off")
     hv.events.add(trace.recorder)
+    trace.follow(hv, hv.events)
     vm, seen = good_one(hv)
     for number in range(neighbours):
         cpus = source.randrange(1, 5)

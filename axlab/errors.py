@@ -7,9 +7,12 @@ Everything else is a defect of AxLab, and says so.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 MOST_ERRORS = 20  # that are shown of a source
+CARET = re.compile(r"^( *)(\^+)( .*)$")  # the line under a mistake
+RED, BOLD, PLAIN = "\x1b[31m", "\x1b[1m", "\x1b[0m"
 
 
 class AxError(Exception):
@@ -51,7 +54,7 @@ class AxError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """The lines that IPython shows instead of a traceback; they are a real error output."""
-        return [f"\x1b[31m{type(self).__name__}\x1b[0m", *str(self).splitlines()]
+        return emphasised(str(self), type(self).__name__)
 
 
 class SourceErrors(AxError):
@@ -81,11 +84,24 @@ class Refused(AxError):
     """The lifecycle table refuses an operation; the message is its verdict, the state is as it was."""
 
 
+def emphasised(text: str, kind: str) -> list[str]:
+    """The lines of an error for a terminal or a notebook: its carets in red, what they say in bold.
+
+    Where there is no caret, its first line stands behind the `kind` of the error in red. JupyterLab puts errors on
+    red: there a text in red could not be read, on a light page or on a dark one.
+    """
+    lines = text.splitlines() or [""]
+    if any(CARET.match(line) for line in lines):
+        return [CARET.sub(rf"\1{RED}\2{PLAIN}{BOLD}\3{PLAIN}", line) for line in lines]
+    return [f"{RED}{kind}{PLAIN}: {BOLD}{lines[0]}{PLAIN}", *lines[1:]]
+
+
 def no_vm(key: int | str, known: Mapping[int, str]) -> AxError:
     """The error for a VM that is not there: it says which are, `known` by their ids with their names."""
     close = nearest(str(key), list(known.values()))
-    there = ", ".join(f"VM[{number}] {name}".rstrip() for number, name in sorted(known.items()))
-    return AxError(f"VM[{key}] not found{close}; there {'is' if len(known) < 2 else 'are'} {there or 'none'}")
+    there = ", ".join(f"VM[{number}] {name}".rstrip() for number, name in sorted(known.items())) or "none"
+    verb = "is" if len(known) < 2 else "are"
+    return AxError(f"VM[{key}] not found" + (f"{close} There {verb} {there}" if close else f"; there {verb} {there}"))
 
 
 def display_width(text: str) -> int:

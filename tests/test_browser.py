@@ -51,7 +51,7 @@ def test_a_notebook_that_is_not_trusted_shows_its_saved_pictures(page: Any) -> N
         "() => window.jupyterapp.shell.currentWidget.content.widgets.every(cell => !cell.model.trusted)"
     )
     pictures = all_pictures(page)
-    assert {alt.split(":")[0].split(" of ")[0] for alt in pictures} == {"Memory map", "Bar chart"}
+    assert {alt.split(":")[0].split(" of ")[0] for alt in pictures} == {"Memory map", "Exits"}
     assert all(width > 300 for width in pictures.values())
     screenshots(page, "welcome-untrusted")
 

@@ -21,7 +21,7 @@ CELLS = (
     "%vm create demo",
     "%axlab cpu 2.0 --live",
     "%axlab irqs 2 --live",
-    "%axlab profile --live",
+    "%axlab exits --live",
 )
 
 

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axlab.errors import AxError
-from axlab.notebook.exit_chart import exit_chart
 from axlab.notebook.memory_map import COLOURS, draw, stacked, text
 from axlab.notebook.memory_spans import MEANINGS, Span, merged, rights
 from axlab.notebook.picture import Picture
@@ -108,30 +107,8 @@ def test_rights_are_letters() -> None:
     assert [rights(flags) for flags in (7, 1, 5, 0)] == ["rwx", "r--", "r-x", "---"]
 
 
-def test_a_chart_shows_reasons_counts_and_shares() -> None:
-    chart = exit_chart(SUMMARY, "VM[0]")
-    words = "".join(ElementTree.fromstring(chart.svg).itertext())
-    for word in ("Exits of VM[0] by reason", "MmioWrite", "120 (97.6%)", "Halt", "3 (2.4%)"):
-        assert word in words
-    assert chart.alt == "Bar chart: exits of VM[0] by reason: MmioWrite 120, Halt 3"
-    assert chart.text == str(SUMMARY)
-
-
-def test_a_chart_is_the_same_each_time_and_changes_no_settings() -> None:
-    import matplotlib
-
-    before = dict(matplotlib.rcParams)
-    assert exit_chart(SUMMARY).svg == exit_chart(SUMMARY).svg
-    assert dict(matplotlib.rcParams) == before
-
-
-def test_a_chart_of_nothing_is_still_a_chart() -> None:
-    assert exit_chart(ExitSummary(())).alt == "Bar chart: exits of all VMs by reason: none"
-
-
-@pytest.mark.parametrize("picture", [draw("VM", GUEST, HOST), exit_chart(SUMMARY).svg])
-def test_no_picture_paints_a_background_or_uses_black_or_white_for_words(picture: str) -> None:
-    root = ElementTree.fromstring(picture)
+def test_the_map_paints_no_background_and_uses_no_black_or_white_for_words() -> None:
+    root = ElementTree.fromstring(draw("VM", GUEST, HOST))
     box = root.attrib["viewBox"].split()
     for element in root.iter():
         name = element.tag.rpartition("}")[2]

@@ -111,6 +111,7 @@ def test_a_filter_chooses_rows(recorder: Recorder, text: str, kind: str, rows: l
 
 WRONG = [
     ("exit = mmio", "a single = means nothing here; write == to compare", 5, 1),
+    ("exxit == mmio", "there is no column, register or symbol exxit; did you mean exit?", 0, 5),
     ("exit == mmoi", "exit is never mmoi; did you mean mmio?", 8, 4),
     ("x99 == 1", "there is no column, register or symbol x99; did you mean x9?", 0, 3),
     ("x0 > 10ms", "x0 is a number, 10ms is a time: they cannot be compared", 5, 4),

@@ -89,6 +89,18 @@ def test_an_error_is_shown_short_and_without_a_traceback(
     assert "Traceback" not in text and "magics.py" not in text
 
 
+def test_an_error_marks_its_place_in_red_and_says_what_is_wrong_in_bold() -> None:
+    with_caret = AxError("no such word", text="vm strat", column=3, length=5, usage="Usage: vm start")
+    assert with_caret._render_traceback_() == [
+        "vm strat", "   \x1b[31m^^^^^\x1b[0m\x1b[1m no such word\x1b[0m", "Usage: vm start",
+    ]  # fmt: skip
+    without = AxError("there is no such file\nand no other")
+    assert without._render_traceback_() == [
+        "\x1b[31mAxError\x1b[0m: \x1b[1mthere is no such file\x1b[0m", "and no other",
+    ]  # fmt: skip
+    assert AxError("")._render_traceback_() == ["\x1b[31mAxError\x1b[0m: \x1b[1m\x1b[0m"]
+
+
 def test_a_script_runs_line_by_line(ip: InteractiveShell) -> None:
     result = value(ip, "%%vm\n# a comment\ncreate demo; start 0 --detach\nlist\n")
     assert len(result.results) == 3
@@ -153,13 +165,15 @@ def test_the_lab_of_a_recording_can_be_commanded(ip: InteractiveShell, tmp_path:
     [
         ("%axlab replay", "%axlab replay takes the name of a file: %axlab replay FILE"),
         ("%axlab use nothing", "nothing is no lab; make one with nothing = axlab.Lab()"),
+        ("%axlab compare", "%axlab compare takes one or two names of variables that hold labs: %axlab "),
+        ("%axlab compare x", "x is no lab; make one with x = axlab.Lab()"),
         ("%axlab use", "%axlab use takes the name of a variable that holds a lab: %axlab use NAME"),
         ("%axlab new cpu=2", "'cpu=2' is no setting of a lab; write KEY=VALUE (keys: boot_delay, code_cache, "),
         ("%axlab new cpus=99", "cpus = 99 is wrong: a whole number from 1 to 8 is wanted"),
         ("%axlab reset all", "%axlab reset takes no words: 'all' is one too many"),
         ("%axlab map", "%axlab map takes one VM: map VM [--live]"),
         ("%axlab map 0 --lvie", "unknown option --lvie of %axlab map; did you mean --live?\nUsage: %axlab map VM"),
-        ("%axlab exits --live", "unknown option --live of %axlab exits\nUsage: %axlab exits [VM]"),
+        ("%axlab exits --lvie", "unknown option --lvie of %axlab exits; did you mean --live?\nUsage: %axlab exits "),
     ],
 )
 def test_a_mistake_with_the_lab_is_explained(ip: InteractiveShell, line: str, message: str) -> None:
@@ -180,6 +194,16 @@ def test_the_map_and_the_exits_of_a_guest_are_pictures(ip: InteractiveShell) -> 
     assert "RAM rwx" in drawn.text and "stage 2 tables of VM[0]" in drawn.text and "<svg" in drawn.svg
     chart = value(ip, "%axlab exits 0")
     assert "MmioWrite" in chart.alt
+
+
+def test_two_runs_are_compared_in_words_and_as_a_picture(ip: InteractiveShell) -> None:
+    value(ip, "%%vm\ncreate demo\nstart 0\n")
+    value(ip, "before = %axlab")
+    value(ip, "%axlab new ns_per_instruction=200")
+    value(ip, "%%vm\ncreate demo\nstart 0\n")
+    assert str(value(ip, "%axlab compare before")).startswith("The runs are the same until 1.2 us of virtual time: ")
+    assert value(ip, "%axlab compare before before").equal
+    assert "compared with VM[0] of before" in value(ip, "%axlab exits 0 --against before").text
 
 
 @pytest.mark.parametrize(

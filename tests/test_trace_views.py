@@ -239,10 +239,10 @@ def test_a_view_is_of_a_vm_by_its_id_its_name_or_itself_and_an_unknown_vm_is_an_
         return found.frame("exits").to_csv() if isinstance(found, Trace) else str(found)
 
     assert shown(0) == shown("demo") == shown(demo.vm(0)) == shown(demo.trace.frame("exits")["vm"].iloc[0])
-    for unknown, close in ((7, ""), ("dmeo", "; did you mean demo?")):
+    for unknown, close in ((7, "; there"), ("dmeo", "; did you mean demo? There")):
         with pytest.raises(AxError) as raised:
             shown(unknown)
-        assert str(raised.value) == f"VM[{unknown}] not found{close}; there is VM[0] demo"
+        assert str(raised.value) == f"VM[{unknown}] not found{close} is VM[0] demo"
 
 
 def test_a_vm_that_is_no_more_is_known_by_its_id_as_long_as_there_are_rows_of_it(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_a_vm_is_found_by_id_and_by_name() -> None:
     assert vms.get(4) is None
     with pytest.raises(AxError, match=r"^VM\[7\] not found; there is VM\[3\] linux$"):
         vms.find(7)
-    with pytest.raises(AxError, match=r"^VM\[lunix\] not found; did you mean linux\?; there is VM\[3\] linux$"):
+    with pytest.raises(AxError, match=r"^VM\[lunix\] not found; did you mean linux\? There is VM\[3\] linux$"):
         vms.find("lunix")
 
 

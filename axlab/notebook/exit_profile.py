@@ -19,20 +19,30 @@ from axlab.units import format_duration
 WIDTH, LEFT, ROW = 880, 16, 22
 NAME, BAR, COUNT, TIME = 250, 300, 120, 130  # widths of the columns
 MOST = 8
-SECTIONS = (("reason", "By reason"), ("pc", "By place in the guest's code"), ("device", "By device"))
+SECTIONS = {"reason": "By reason", "place": "By place in the guest's code", "device": "By device"}
+PARTS = tuple(SECTIONS)
 REST = "others"
 
 
 @dataclass
 class ExitProfile(Scene):
-    """The exits of one VM of a lab, or of all. `other`: a profile (as `profile_of` gives it) to compare with."""
+    """The exits of one VM of a lab, or of all, `by` some of `PARTS`.
+
+    `other`: a profile (as `profile_of` gives it) to compare with.
+    """
 
     vm: int | None = None
     other: dict[str, Any] | None = field(default=None, repr=False)
+    by: tuple[str, ...] = PARTS
 
     def data(self) -> dict[str, Any]:
-        """The profile, and under `other` the one that it is compared with (None: none)."""
-        return profile_of(self.lab, self.vm) | {"other": self.other}
+        """The profile, the parts of it that are shown, and under `other` the one that it is compared with, or None."""
+        return profile_of(self.lab, self.vm) | {"other": self.other, "by": self.by}
+
+    def beside(self, lab: Any, vm: int | None, name: str) -> None:
+        """Compare with another lab, or with a VM of it; `name` is how it is called."""
+        self.other = profile_of(lab, vm)
+        self.other["of"] = name if vm is None else f"{self.other['of']} of {name}"
 
     def draw(self, data: dict[str, Any]) -> Picture:
         return draw(data)
@@ -54,17 +64,8 @@ class ExitProfile(Scene):
         return Answer()
 
 
-def exit_profile(lab: Any, vm: Any = None, other: Any = None, other_vm: Any = None) -> Picture:
-    """The exits of a lab (of one VM), beside those of another lab (of one VM of it) where one is given."""
-    id, other_id = (None if one is None else one.id for one in (vm, other_vm))
-    beside = None if other is None else profile_of(other, id if other_vm is None else other_id)
-    if beside is not None:
-        beside["of"] = "the other run"
-    return ExitProfile(lab, id, beside).picture()
-
-
 def profile_of(lab: Any, vm: int | None = None) -> dict[str, Any]:
-    """Exits by `reason`, `pc` and `device`: name -> [how many, ns]; `guest` and `hypervisor`: ns of all vCPUs there.
+    """Exits by `reason`, `place` and `device`: name -> [how many, ns]; `guest` and `hypervisor`: ns of all vCPUs there.
 
     A place is named by its symbol where there is one. Devices are those of the MMIO exits.
     """
@@ -81,7 +82,7 @@ def profile_of(lab: Any, vm: int | None = None) -> dict[str, Any]:
     return {
         "of": "all VMs" if vm is None else f"VM[{vm}]",
         "reason": summed([reasons], costs, lambda place: names[place]),
-        "pc": summed([vms, pcs], costs, lambda of, pc: place_name(lab, of, pc, vm is None)),
+        "place": summed([vms, pcs], costs, lambda of, pc: place_name(lab, of, pc, vm is None)),
         "device": summed([vms[is_mmio], addresses[is_mmio]], costs[is_mmio], lambda of, at: device_name(lab, of, at)),
         "guest": spent[GUEST],
         "hypervisor": spent[HYPERVISOR],
@@ -144,9 +145,9 @@ def draw(data: dict[str, Any]) -> Picture:
     below, drawn = _times(data, y)
     parts += drawn
     y = below
-    for by, heading in SECTIONS:
+    for by in data["by"]:
         rows = shown_rows(data, by)
-        below, drawn = _section(heading, rows, y + 14, other is not None)
+        below, drawn = _section(SECTIONS[by], rows, y + 14, other is not None)
         parts += drawn
         y = below
     counts = ", ".join(f"{name} {count}" for name, (count, _) in data["reason"].items()) or "none"
@@ -163,8 +164,8 @@ def text(data: dict[str, Any]) -> str:
     for name in ("guest", "hypervisor"):
         beside = f"  (was {format_duration(other[name])})" if other is not None else ""
         lines.append(f"  time in the {name:<12}{format_duration(data[name])}{beside}")
-    for by, heading in SECTIONS:
-        lines.append(heading)
+    for by in data["by"]:
+        lines.append(SECTIONS[by])
         for name, (count, cost), (was, _) in shown_rows(data, by):
             beside = f"  (was {was})" if other is not None else ""
             lines.append(f"  {name:<28} {count:>8} {format_duration(cost):>12}{beside}")

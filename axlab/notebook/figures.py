@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from axlab.errors import AxError, nearest
-from axlab.notebook.picture import Picture
 from axlab.notebook.scene import Scene
 from axlab.units import parse_duration
 
 LIVE = "--live"
+AGAINST = "--against"
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,27 +26,63 @@ class Figure:
     scene: Callable[[Any, list[str]], Any]
 
 
-def show(lab: Any, name: str, words: list[str], memory: dict[str, Any] | None = None) -> Any:
+def show(
+    lab: Any, name: str, words: list[str], memory: dict[str, Any] | None = None, variables: Mapping[str, Any] = NOTHING
+) -> Any:
     """Draw a figure of a lab; with the word `--live`, its live view. Raises AxError.
 
-    `memory` is what figures of this lab keep from one look to the next.
+    `memory` is what figures of this lab keep from one look to the next; `variables` are the person's, among them the
+    labs that `--against` may name.
     """
     check_options(name, words)
-    scene = FIGURES[name].scene(lab, [word for word in words if word != LIVE])
+    against, others = _option(words, AGAINST, name, "the name of a variable that holds a lab")
+    scene = FIGURES[name].scene(lab, [word for word in others if word != LIVE])
     if memory is not None and isinstance(scene, Scene):
         scene.remember(memory)
-    if isinstance(scene, Picture):
-        return scene
+    if against:
+        scene.beside(*_other(lab, scene.vm, against, variables), against.partition(".")[0])
     return live(scene) if LIVE in words else scene.picture()
+
+
+def lab_named(name: str, variables: Mapping[str, Any]) -> Any:
+    """The lab that a variable holds. Raises AxError, which names the variables that hold one."""
+    labs = labs_among(variables)
+    if name in labs:
+        return variables[name]
+    if not labs:
+        raise AxError(f"{name} is no lab; make one with {name} = axlab.Lab()")
+    close = nearest(name, labs)
+    raise AxError(f"{name} is no lab{close + ' Labs' if close else '; labs'} are {', '.join(labs)}")
+
+
+def labs_among(variables: Mapping[str, Any]) -> list[str]:
+    """The names of the variables that hold a lab."""
+    from axlab.lab import Lab
+
+    return sorted(name for name, held in variables.items() if isinstance(held, Lab) and not name.startswith("_"))
+
+
+def _other(lab: Any, vm: int | None, text: str, variables: Mapping[str, Any]) -> tuple[Any, int | None]:
+    """The lab, and the VM of it, that LAB or LAB.VM means: without VM the one of the same name. Raises AxError."""
+    name, dot, of = text.partition(".")
+    other = lab_named(name, variables)
+    if not dot and vm is None:
+        return other, None
+    return other, other.trace.id_of(int(of) if of.isdecimal() else of or lab.vm(vm).name)
 
 
 def check_options(name: str, words: list[str]) -> None:
     """Raises AxError where a word is an option that the figure does not have."""
-    options = re.findall(r"--[a-z]+", FIGURES[name].usage)
+    options = options_of(name)
     for word in words:
         if word.startswith("--") and word not in options:
             known = f"\nUsage: %axlab {FIGURES[name].usage}"
             raise AxError(f"unknown option {word} of %axlab {name}{nearest(word, options)}{known}")
+
+
+def options_of(name: str) -> list[str]:
+    """The options of a figure."""
+    return re.findall(r"--[a-z]+", FIGURES[name].usage)
 
 
 def live(scene: Any) -> Any:
@@ -71,22 +109,22 @@ def _states(lab: Any, words: list[str]) -> Any:
 def _timeline(lab: Any, words: list[str]) -> Any:
     from axlab.notebook.timeline import Timeline, window
 
-    begin, words = _option(words, "--from", "timeline")
-    end, words = _option(words, "--to", "timeline")
+    begin, words = _option(words, "--from", "timeline", "a time, such as 10ms")
+    end, words = _option(words, "--to", "timeline", "a time, such as 10ms")
     vm = _vm(lab, words, "timeline").id if words else None
-    if begin is None and end is None:
+    if not begin and not end:
         return Timeline(lab, vm)
-    return Timeline(lab, vm, window(begin or 0, lab.now if end is None else end))
+    return Timeline(lab, vm, window(parse_duration(begin or "0ns"), parse_duration(end) if end else lab.now))
 
 
-def _option(words: list[str], name: str, command: str) -> tuple[int | None, list[str]]:
-    """The duration behind an option, and the other words. Raises AxError."""
+def _option(words: list[str], name: str, command: str, wanted: str) -> tuple[str, list[str]]:
+    """The word behind an option ("": there is none), and the other words. Raises AxError."""
     if name not in words:
-        return None, words
+        return "", words
     place = words.index(name)
     if place + 1 == len(words):
-        raise AxError(f"{name} takes a time, such as 10ms: %axlab {FIGURES[command].usage}")
-    return parse_duration(words[place + 1]), words[:place] + words[place + 2 :]
+        raise AxError(f"{name} takes {wanted}: %axlab {FIGURES[command].usage}")
+    return words[place + 1], words[:place] + words[place + 2 :]
 
 
 def _map(lab: Any, words: list[str]) -> Any:
@@ -124,12 +162,6 @@ def _irqs(lab: Any, words: list[str]) -> Any:
     return Interrupts(lab, _vm(lab, words, "irqs").id)
 
 
-def _profile(lab: Any, words: list[str]) -> Any:
-    from axlab.notebook.exit_profile import ExitProfile
-
-    return ExitProfile(lab, _vm(lab, words, "profile").id if words else None)
-
-
 def _console(lab: Any, words: list[str]) -> Any:
     from axlab.notebook.console import Console
 
@@ -143,10 +175,12 @@ def _dashboard(lab: Any, words: list[str]) -> Any:
 
 
 def _exits(lab: Any, words: list[str]) -> Any:
-    from axlab.notebook.exit_chart import exit_chart
+    from axlab.notebook.exit_profile import PARTS, ExitProfile
 
-    vm = _vm(lab, words, "exits").id if words else None
-    return exit_chart(lab.trace.summary(vm), "all VMs" if vm is None else f"VM[{vm}]")
+    by, words = _option(words, "--by", "exits", f"what to count by: {', '.join(PARTS)}")
+    if by and by not in PARTS:
+        raise AxError(f"exits are not counted by {by!r}{nearest(by, list(PARTS))} (there is {', '.join(PARTS)})")
+    return ExitProfile(lab, _vm(lab, words, "exits").id if words else None, by=(by,) if by else PARTS)
 
 
 FIGURES = {
@@ -160,8 +194,11 @@ FIGURES = {
     "walk": Figure("walk VM ADDRESS [--physical] [--live]", "draw how an address is translated, bit by bit", _walk),
     "cpu": Figure("cpu VM[.VCPU] [--live]", "draw a vCPU: registers, code, callers; live: step it", _cpu),
     "irqs": Figure("irqs VM [--live]", "draw the interrupts of a VM, and its list registers", _irqs),
-    "profile": Figure("profile [VM] [--live]", "draw where exits come from; live: compare with now", _profile),
+    "exits": Figure(
+        "exits [VM] [--by PART] [--against LAB[.VM]] [--live]",
+        "draw where exits come from, by reason, place, device; beside another run",
+        _exits,
+    ),
     "console": Figure("console VM [--live]", "show what a VM printed; live: type into it", _console),
     "dashboard": Figure("dashboard [VM] [--live]", "all of these on one page", _dashboard),
-    "exits": Figure("exits [VM]", "draw the exits by reason", _exits),
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from axlab.errors import AxError
-from axlab.notebook.figures import FIGURES, show
+from axlab.notebook.figures import AGAINST, FIGURES, lab_named, labs_among, options_of, show
 from axlab.notebook.progress import show_progress
 from axlab.shell.render import Block, Table
 from axlab.shell.results import HelpResult, Result, TextResult
@@ -45,19 +45,20 @@ def names() -> list[str]:
 
 def words_for(magics: AxLabMagics, command: str) -> list[str]:
     """What may stand behind a command of `%axlab`."""
-    from axlab.lab import SETTINGS, Lab
+    from axlab.lab import SETTINGS
     from axlab.vmm.scheduler import SCHEDULERS
 
     if command == "new":
         known = [f"scheduler={name}" for name in (*SCHEDULERS, *magics.schedulers)]
         return sorted([f"{key}=" for key in SETTINGS] + known)
-    if command == "use":
-        return sorted(name for name, kept in magics.variables.items() if isinstance(kept, Lab))
+    if command in ("use", "compare"):
+        return labs_among(magics.variables)
     if command == "live":
         return ["off"]
     if command in FIGURES:
         vms = list(magics.lab.hypervisor.vms)
-        return [*(str(vm.id) for vm in vms), *(vm.name for vm in vms), "--live"]
+        known = [*(str(vm.id) for vm in vms), *(vm.name for vm in vms), *options_of(command)]
+        return known + (labs_among(magics.variables) if AGAINST in known else [])
     return []
 
 
@@ -108,16 +109,20 @@ def reset(magics: AxLabMagics, words: list[str]) -> Any:
 
 def use(magics: AxLabMagics, words: list[str]) -> Any:
     """Command a lab of the user's, by the name of its variable."""
-    from axlab.lab import Lab
-
     if len(words) != 1:
         raise AxError("%axlab use takes the name of a variable that holds a lab: %axlab use NAME")
-    lab = magics.variables.get(words[0])
-    if not isinstance(lab, Lab):
-        raise AxError(f"{words[0]} is no lab; make one with {words[0]} = axlab.Lab()")
-    magics.lab = lab
+    magics.lab = lab_named(words[0], magics.variables)
     magics.settings = {}
-    return lab
+    return magics.lab
+
+
+def compare(magics: AxLabMagics, words: list[str]) -> Any:
+    """The first difference between the run of this lab and that of another, or between two others, in words."""
+    if not 1 <= len(words) <= 2:
+        raise AxError("%axlab compare takes one or two names of variables that hold labs: %axlab compare LAB [LAB]")
+    labs = [lab_named(word, magics.variables) for word in words]
+    a, b = labs if len(labs) == 2 else (magics.lab, labs[0])
+    return a.trace.compare(b)
 
 
 def replay(magics: AxLabMagics, words: list[str]) -> Any:
@@ -191,7 +196,11 @@ def live(magics: AxLabMagics, words: list[str]) -> Any:
 def drawing(name: str) -> LabCommand:
     """The command that draws a figure, or with `--live` shows it live."""
     figure = FIGURES[name]
-    return LabCommand(figure.usage, figure.summary, lambda magics, words: show(magics.lab, name, words, magics.memory))
+
+    def drawn(magics: AxLabMagics, words: list[str]) -> Any:
+        return show(magics.lab, name, words, magics.memory, magics.variables)
+
+    return LabCommand(figure.usage, figure.summary, drawn)
 
 
 def _none(words: list[str], command: str) -> None:
@@ -203,7 +212,11 @@ COMMANDS = {
     "new": LabCommand("new [KEY=VALUE...]", "a new lab, such as: new cpus=2 ram=4G", new),
     "reset": LabCommand("reset", "a new lab with the same settings", reset),
     "use": LabCommand("use NAME", "command the lab of a variable", use),
+<<<<<<< HEAD
     "replay": LabCommand("replay FILE", "the lab that a recording makes", replay),
+=======
+    "compare": LabCommand("compare LAB [LAB]", "the first difference between two runs; LAB is a variable", compare),
+>>>>>>> f3af9eb (Draw exits by one command, beside another run where one is named, and put what is wrong in bold)
     "live": LabCommand("live [off]", "let the machine run while you look and type; or not any more", live),
     "config": LabCommand("config", "the lab's settings", config),
     "seed": LabCommand("seed [N]", "the seed of the scheduler; with N, a new lab with that seed", seed),

@@ -94,6 +94,8 @@ class Checker:
         operator = OPPOSITE[str(sign)] if negated else str(sign)
         if left.type == "word" or right.type == "word":
             word, other = (left, right) if left.type == "word" else (right, left)
+            if left.type == "" and nearest(left.text, list(self.names)):
+                raise self.unknown(left, left.text)  # exti == mmio: no device of that name, but a slip
             if operator not in ("==", "!="):
                 raise self.wrong(f"words are equal or not; {operator} orders nothing", sign)
             return tree.OneOf(_value(word), self.words(word, other), operator == "!=")

@@ -52,7 +52,7 @@ def test_the_picture_has_the_names_counts_and_times(lab: Lab) -> None:
     for word in ("MmioWrite", "192", "print+0xc", "uart", "in the guest 103.6 us (14.7 %)"):
         assert word in words_of(picture)
     assert picture.alt == (
-        "Exits of VM[0] by reason: MmioWrite 192, Halt 3, CpuDown 1, CpuUp 1, FirmwareCall 1, SystemDown 1. "
+        "Exits of VM[0] demo by reason: MmioWrite 192, Halt 3, CpuDown 1, CpuUp 1, FirmwareCall 1, SystemDown 1. "
         "Virtual CPUs spent 103.6 us in the guest, 603.5 us in the hypervisor."
     )
 
@@ -70,7 +70,7 @@ def test_two_runs_stand_beside_each_other(lab: Lab) -> None:
     other = Lab(cpus=2)
     other.create("demo")
     other.shell("vm start 0; vm start 0")
-    for words, name in ((["0", "--against", "before"], "VM[0] of before"), (["--against", "before"], "before")):
+    for words, name in ((["0", "--against", "before"], "VM[0] demo of before"), (["--against", "before"], "before")):
         picture = show(other, "exits", words, variables={"before": lab, "_3": lab, "x": 1})
         check_picture(picture)
         assert name in words_of(picture)
@@ -83,7 +83,7 @@ def test_two_vms_of_a_lab_stand_beside_each_other() -> None:
     lab = lab_with(prints("ab"), prints("abc"))
     lab.shell("vm start all")
     picture = show(lab, "exits", ["guest0", "--against", "lab.guest1", "--by", "device"], variables={"lab": lab})
-    assert picture.text.splitlines()[0] == "Exits of VM[0], compared with VM[1] of lab"
+    assert picture.text.splitlines()[0] == "Exits of VM[0] guest0, compared with VM[1] guest1 of lab"
     assert picture.text.splitlines()[-2].split() == ["By", "device"]
     assert picture.text.splitlines()[-1].split() == ["uart", "2", "6", "us", "(was", "3)"]
 
@@ -120,7 +120,7 @@ def test_a_run_is_compared_with_an_earlier_moment() -> None:
     lab.shell("vm start 0")
     data = scene.data()
     assert (data["reason"]["Halt"][0], data["other"]["reason"]["Halt"][0]) == (6, 3)
-    assert "VM[0] at 3.55108 ms" in words_of(draw(data))
+    assert "VM[0] demo at 3.55108 ms" in words_of(draw(data))
     scene.receive({"do": "forget"})
     assert scene.data()["other"] is None
 
@@ -163,4 +163,4 @@ def test_other_messages_are_refused(lab: Lab, message: dict[str, Any]) -> None:
 
 def test_the_command_takes_a_vm_or_none(lab: Lab) -> None:
     assert show(lab, "exits", []).alt.startswith("Exits of all VMs")
-    assert show(lab, "exits", ["demo"]).alt.startswith("Exits of VM[0]")
+    assert show(lab, "exits", ["demo"]).alt.startswith("Exits of VM[0] demo")

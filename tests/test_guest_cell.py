@@ -28,7 +28,7 @@ def lab_of(ip: InteractiveShell) -> Lab:
 def test_a_cell_of_assembly_becomes_a_vm_that_runs(ip: InteractiveShell) -> None:
     made = value(ip, HELLO)
     assert made.text() == (
-        "✓ VM[0] hello created: 256 bytes at 0x40080000, 1 vCPU, 16MB; start it with %vm start hello"
+        "✓ VM[0] hello created: 368 bytes at 0x40080000, 1 vCPU, 16MB; start it with %vm start hello"
     )
     assert made.symbols["text"] == 0x4008_000C
     assert "hello\n" in value(ip, "%vm start hello").text()

@@ -203,7 +203,7 @@ def test_two_runs_are_compared_in_words_and_as_a_picture(ip: InteractiveShell) -
     value(ip, "%%vm\ncreate demo\nstart 0\n")
     assert str(value(ip, "%axlab compare before")).startswith("The runs are the same until 1.2 us of virtual time: ")
     assert value(ip, "%axlab compare before before").equal
-    assert "compared with VM[0] of before" in value(ip, "%axlab exits 0 --against before").text
+    assert "compared with VM[0] demo of before" in value(ip, "%axlab exits 0 --against before").text
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,9 @@
         .equ    UART_DR, 0x09000000             // PL011: data register
         .equ    UART_FR, 0x09000018             // flags; bit 4: nothing was typed
 
+        .equ    GICD, 0x08000000                // GICv3: the distributor,
+        .equ    GICR, 0x080a0000                // and a redistributor of 0x20000 bytes for each vCPU (MPIDR 0, 1, 2, ...)
+
         .equ    PSCI_VERSION, 0x84000000        // PSCI: hvc #0 with the function in x0, arguments in x1 to x3
         .equ    PSCI_CPU_OFF, 0x84000002
         .equ    PSCI_CPU_ON, 0xc4000003         // x1 = MPIDR, x2 = entry, x3 = what arrives there in x0
@@ -71,6 +74,37 @@ print_decimal:                                  // x0, without a sign
         str     w3, [x1]
         udiv    x2, x2, x4
         cbnz    x2, 2b
+        ret
+
+gic_enable:                                     // x0 = which private interrupts may come: bit n is number n (27: timer_in)
+        ldr     x1, =GICD
+        mov     w2, #0x12                       // affinity routing; group 1 is on
+        str     w2, [x1]
+        ldr     x1, =GICR
+        mrs     x2, mpidr_el1
+        and     x2, x2, #0xff
+        add     x1, x1, x2, lsl #17             // that of this vCPU:
+        str     wzr, [x1, #0x14]                // awake
+        add     x1, x1, #0x10000                // its private interrupts:
+        mov     w2, #-1
+        str     w2, [x1, #0x80]                 // all are in group 1
+        str     w0, [x1, #0x100]                // those that were asked for are enabled
+        mov     x2, #0xff
+        msr     icc_pmr_el1, x2                 // every priority is taken
+        mov     x2, #1
+        msr     icc_igrpen1_el1, x2             // and group 1
+        ret
+
+timer_in:                                       // x0 = counts of 16 ns from now on: then interrupt 27 comes
+        mrs     x1, cntvct_el0
+        add     x0, x0, x1
+        msr     cntv_cval_el0, x0
+        mov     x1, #1
+        msr     cntv_ctl_el0, x1
+        ret
+
+timer_off:                                      // no interrupt 27 any more
+        msr     cntv_ctl_el0, xzr
         ret
 
 power_off:                                      // the whole VM

@@ -80,13 +80,19 @@ def profile_of(lab: Any, vm: int | None = None) -> dict[str, Any]:
     spent = {code: sum(int(track.line.sums[code][-1]) for track in tracks if code in track.line.sums)
              for code in (GUEST, HYPERVISOR)}  # fmt: skip
     return {
-        "of": "all VMs" if vm is None else f"VM[{vm}]",
+        "of": "all VMs" if vm is None else vm_name(lab, vm),
         "reason": summed([reasons], costs, lambda place: names[place]),
         "place": summed([vms, pcs], costs, lambda of, pc: place_name(lab, of, pc, vm is None)),
         "device": summed([vms[is_mmio], addresses[is_mmio]], costs[is_mmio], lambda of, at: device_name(lab, of, at)),
         "guest": spent[GUEST],
         "hypervisor": spent[HYPERVISOR],
     }
+
+
+def vm_name(lab: Any, vm: int) -> str:
+    """`VM[0] demo`; of a VM that is no more only the number."""
+    found = lab.hypervisor.vms.get(vm)
+    return f"VM[{vm}] {found.name}" if found is not None else f"VM[{vm}]"
 
 
 def summed(keys: list[Any], costs: Any, name: Any) -> dict[str, list[int]]:

@@ -212,11 +212,8 @@ COMMANDS = {
     "new": LabCommand("new [KEY=VALUE...]", "a new lab, such as: new cpus=2 ram=4G", new),
     "reset": LabCommand("reset", "a new lab with the same settings", reset),
     "use": LabCommand("use NAME", "command the lab of a variable", use),
-<<<<<<< HEAD
     "replay": LabCommand("replay FILE", "the lab that a recording makes", replay),
-=======
     "compare": LabCommand("compare LAB [LAB]", "the first difference between two runs; LAB is a variable", compare),
->>>>>>> f3af9eb (Draw exits by one command, beside another run where one is named, and put what is wrong in bold)
     "live": LabCommand("live [off]", "let the machine run while you look and type; or not any more", live),
     "config": LabCommand("config", "the lab's settings", config),
     "seed": LabCommand("seed [N]", "the seed of the scheduler; with N, a new lab with that seed", seed),

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from axlab.errors import AxError
-from axlab.shell.inspecting import guest_memory, instruction_at
+from axlab.shell.inspecting import instruction_at
+from axlab.vmm import guest_memory
 
 BEFORE, AFTER = 6, 9  # instructions around the PC
 MOST_FRAMES = 8
@@ -82,7 +83,7 @@ def returns(vcpu: Any) -> Iterator[int]:
     pointer, count = vcpu.cpu.x[29], 0
     while pointer and not pointer % 8 and count < MOST_FRAMES:
         try:
-            record = guest_memory(vcpu, pointer, 16)
+            record = guest_memory.read(vcpu.cpu, pointer, 16)
         except AxError:
             return
         above, back = (int.from_bytes(record[at : at + 8], "little") for at in (0, 8))

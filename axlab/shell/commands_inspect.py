@@ -9,11 +9,12 @@ from axlab.errors import AxError
 from axlab.shell.arguments import Address, Choice, Number, Size, VmReference
 from axlab.shell.context import Context
 from axlab.shell.declaration import Argument, Flag, Option, command
-from axlab.shell.inspecting import guest_memory, instruction_at, the_vm, vcpu_of, walked
+from axlab.shell.inspecting import instruction_at, the_vm, vcpu_of, walked
 from axlab.shell.parts import one_vm, table_format
 from axlab.shell.render import Block, Lines, Table
 from axlab.shell.results import Result
 from axlab.units import format_duration
+from axlab.vmm import guest_memory
 
 VCPU = Option("cpu", Number(0, 255, "CPU"), "Which vCPU", short="c", default=0)
 PHYSICAL = Flag("physical", "ADDR is a guest physical address", short="p")
@@ -173,7 +174,8 @@ def mem(context: Context, vm: VmReference, address: int, length: int, cpu: int, 
     guest physical one.
     """
     found = the_vm(context, vm)
-    return MemoryResult(vm=found.id, address=address, data=guest_memory(vcpu_of(found, cpu), address, length, physical))
+    data = guest_memory.read(vcpu_of(found, cpu).cpu, address, length, physical)
+    return MemoryResult(vm=found.id, address=address, data=data)
 
 
 @dataclass(kw_only=True)

@@ -16,10 +16,12 @@ from axlab.shell.arguments import Address, VmReference
 from axlab.shell.commands_inspect import VCPU
 from axlab.shell.context import Context
 from axlab.shell.declaration import Argument, command
-from axlab.shell.inspecting import PAGE, host_address, instruction_at, the_vm, vcpu_of
+from axlab.shell.inspecting import instruction_at, the_vm, vcpu_of
 from axlab.shell.parts import one_vm
 from axlab.shell.render import Block, Lines, Table
 from axlab.shell.results import Result
+from axlab.vmm import guest_memory
+from axlab.vmm.guest_memory import PAGE
 
 # What names in the Python mean, by the pattern that they match; only those that occur are explained.
 LEGEND = {
@@ -115,7 +117,7 @@ def translated(vcpu: Any, pc: int) -> TranslatedBlock:
     there can be none."""
     if pc % 4:
         raise AxError(f"no instruction is at {pc:#x}: instructions are at multiples of 4")
-    frame = host_address(vcpu, pc) // PAGE * PAGE
+    frame = guest_memory.host_address(vcpu.cpu, pc) // PAGE * PAGE
     region = vcpu.cpu.translated and vcpu.cpu.translated.region_at(pc, frame // PAGE)
     if region:
         return region  # type: ignore[no-any-return]

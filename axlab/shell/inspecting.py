@@ -8,11 +8,10 @@ from axlab.errors import AxError
 from axlab.machine.walks import Walk, walk, walk_stage2
 from axlab.shell.arguments import VcpuReference, VmReference
 from axlab.shell.selection import Unknown, look_up_one, look_up_vcpu
+from axlab.vmm import guest_memory
 
 if TYPE_CHECKING:
     from axlab.shell.context import Context
-
-PAGE = 4096
 
 
 def the_vm(context: Context, reference: VmReference) -> Any:
@@ -46,32 +45,11 @@ def walked(vcpu: Any, address: int, physical: bool = False, access: str = "r") -
     return walk(vcpu.cpu, address, access, vcpu.cpu.el)
 
 
-def host_address(vcpu: Any, address: int, physical: bool = False) -> int:
-    """The host physical address behind a guest address. Raises AxError where there is no memory."""
-    found = walked(vcpu, address, physical)
-    what = "guest physical" if physical else "guest virtual"
-    if found.pa is None:
-        raise AxError(f"nothing is mapped at the {what} address {address:#x}: {found.end}")
-    if not vcpu.cpu.memory.contains(found.pa):
-        raise AxError(f"at the {what} address {address:#x} is a device, and reading it might disturb it")
-    return found.pa
-
-
-def guest_memory(vcpu: Any, address: int, size: int, physical: bool = False) -> bytes:
-    """Bytes at a guest virtual (or, with `physical`, guest physical) address. Raises AxError."""
-    parts = []
-    while size:
-        here = min(size, PAGE - address % PAGE)
-        parts.append(vcpu.cpu.memory.read(host_address(vcpu, address, physical), here))
-        address, size = address + here, size - here
-    return b"".join(parts)
-
-
 def instruction_at(vcpu: Any, address: int, physical: bool = False) -> tuple[int, str]:
     """The word at an address, and what it says in assembly."""
     from axlab.machine.isa.disassembler import disassemble
 
-    word = int.from_bytes(guest_memory(vcpu, address, 4, physical), "little")
+    word = int.from_bytes(guest_memory.read(vcpu.cpu, address, 4, physical), "little")
     return word, disassemble(word, address)
 
 

@@ -23,31 +23,17 @@ HINTS = [
 
 COUNTS = "_start: add x19, x19, #1\n b _start"
 TICKER = """
-_start: mov x1, #0x08000000
- mov w0, #0x12
- str w0, [x1]
- mov x1, #0x080a0000
- str wzr, [x1, #0x14]
- mov x1, #0x080b0000
- mov w0, #-1
- str w0, [x1, #0x80]
- mov w0, #1 << 27
- str w0, [x1, #0x100]
- mov x0, #0xff
- msr icc_pmr_el1, x0
- mov x1, #1
- msr icc_igrpen1_el1, x1
-again: mrs x0, cntvct_el0
- mov x2, #62500
- add x0, x0, x2
- msr cntv_cval_el0, x0
- msr cntv_ctl_el0, x1
- wfi
- mrs x2, icc_iar1_el1
- msr cntv_ctl_el0, xzr
- msr icc_eoir1_el1, x2
- add x19, x19, #1
- b again
+        .include "axlab.S"
+_start: mov     x0, #1 << 27
+        bl      gic_enable
+again:  ldr     x0, =62500
+        bl      timer_in
+        wfi
+        mrs     x2, icc_iar1_el1
+        bl      timer_off
+        msr     icc_eoir1_el1, x2
+        add     x19, x19, #1
+        b       again
 """
 
 

@@ -19,26 +19,16 @@ HINTS = [
 ]
 
 CLOCK = """
+        .include "axlab.S"
 _start: adr     x0, vectors
         msr     vbar_el1, x0
-        mov     x1, #0x08000000
-        mov     w0, #0x12
-        str     w0, [x1]
-        mov     x1, #0x080a0000
-        str     wzr, [x1, #0x14]
-        mov     x1, #0x080b0000
-        mov     w0, #-1
-        str     w0, [x1, #0x80]
-        mov     w0, #1 << 27
-        str     w0, [x1, #0x100]
-        mov     x0, #0xff
-        msr     icc_pmr_el1, x0
-        mov     x0, #1
-        msr     icc_igrpen1_el1, x0
+        mov     x0, #1 << 27
+        bl      gic_enable
         ldr     x20, =COUNTS
         mrs     x21, cntvct_el0
         add     x21, x21, x20
         msr     cntv_cval_el0, x21
+        mov     x0, #1
         msr     cntv_ctl_el0, x0
         msr     daifclr, #2
         WORK

@@ -134,11 +134,15 @@ class Lab:
         lab.snapshots.load(path)
         return lab
 
-    def record(self, path: str | Path | None = None) -> Recording:
-        """All that has come into the lab until now, written into a file if `path` says so. Raises `AxError`."""
+    def record(self, path: str | Path | None = None, since: str | None = None) -> Recording:
+        """All that has come into the lab until now, written into a file if `path` says so. Raises `AxError`.
+
+        It begins when the lab was made, or from a snapshot of a moment: `since` a virtual time such as "1.5s", or the
+        first that the lab's history knows, where the lab itself began as a copy or from a snapshot.
+        """
         from axlab.time.recording import record
 
-        recording = record(self)
+        recording = record(self, None if since is None else parse_duration(since))
         if path is not None:
             recording.save(path)
         return recording

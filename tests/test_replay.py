@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from test_snapshots import busy_lab, state_of
 from axlab.cli import main
 from axlab.errors import AxError
 from axlab.lab import Lab
+from axlab.time import recorded_start
 from axlab.time.replay import Diverged
 
 Volume = Callable[[int], int]
@@ -95,6 +97,46 @@ def test_the_past_that_was_left_is_not_recorded(tmp_path: Path) -> None:
     lab.run("1ms")
     lab.record(tmp_path / "branch.axrec")
     assert Lab.replay(tmp_path / "branch.axrec").vm(0).console.text == "one another"
+
+
+@pytest.mark.parametrize("begins", ["from a snapshot on disk", "as a copy", "with a VM put back", "new"])
+def test_a_recording_may_begin_at_any_moment(tmp_path: Path, begins: str) -> None:
+    lab = typing_lab()
+    if begins == "from a snapshot on disk":
+        lab.snapshots.write(tmp_path / "typed.axsnap")
+        lab = Lab.restore(tmp_path / "typed.axsnap", code_cache=False)
+        (tmp_path / "typed.axsnap").unlink()
+    elif begins == "as a copy":
+        lab = copy.deepcopy(lab)
+    elif begins == "with a VM put back":
+        lab.snapshots.save("here", vm=lab.vm(0))
+        lab.run("1ms")
+        lab.snapshots.restore("here")
+    for text in (b"three ", b"four"):
+        lab.hypervisor.console_input(lab.vm(0), text)
+        lab.run("700us")
+    state = state_of(lab)
+    recorded = lab.record(tmp_path / "later.axrec", since=f"{lab.now - 900_000}ns" if begins == "new" else None)
+    assert state_of(lab) == state and recorded.start is not None
+    assert len(recorded.commands) == (1 if begins == "new" else 2)
+    replayed = Lab.replay(tmp_path / "later.axrec")
+    assert state_of(replayed) == state and replayed.vm(0).console.text.endswith("three four")
+    replayed.record(tmp_path / "again.axrec")
+    assert state_of(Lab.replay(tmp_path / "again.axrec")) == state
+
+
+def test_a_large_snapshot_is_beside_the_recording_and_must_be_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded_start, "SMALL", 100)
+    lab = typing_lab()
+    path, beside = lab.folder / "it.axrec", lab.folder / "it.axsnap"
+    saved = lab.shell("vm record save it.axrec --since 700us")
+    assert said(saved)[0].startswith("✓ 1 commands from 700 us up to 2 ms: it.axrec, ")
+    assert state_of(Lab.replay(path))[:2] == state_of(lab)[:2]
+    beside.write_bytes(beside.read_bytes()[:-1] + b"x")
+    with pytest.raises(AxError, match=r"^the recording begins with a snapshot that has to be beside it: .*it\.axsnap"):
+        Lab.replay(path)
+    early = lab.shell("vm record save it.axrec --since 5ms")
+    assert said(early) == ["✗ 5 ms is not in the lab's history, which is known from 0 ns to 2 ms"]
 
 
 def test_a_replayed_lab_can_be_recorded_again(path: Path, tmp_path: Path) -> None:
@@ -177,15 +219,18 @@ def test_damaged_recordings_are_refused_and_never_anything_else(path: Path, volu
             continue
 
 
-def test_a_lab_that_began_elsewhere_is_not_recorded(tmp_path: Path) -> None:
+def test_a_lab_that_went_to_a_snapshot_on_disk_is_recorded_from_there(tmp_path: Path) -> None:
     lab = busy_lab()
     lab.snapshots.save("here", disk=True)
     lab.snapshots.forget("here")
     lab.run("1ms")
     lab.snapshots.restore("here")
     lab.run("1ms")
-    with pytest.raises(AxError, match="a recording begins with a new lab"):
-        lab.record()
+    lab.record(tmp_path / "here.axrec")
+    assert state_of(Lab.replay(tmp_path / "here.axrec")) == state_of(lab)
+
+
+def test_a_lab_without_history_is_not_recorded() -> None:
     with pytest.raises(AxError, match="history = false"):
         Lab(code_cache=False, history=False).record()
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from axlab.errors import AxError
-from axlab.shell.arguments import FilePath
+from axlab.shell.arguments import Duration, FilePath
 from axlab.shell.context import Context
-from axlab.shell.declaration import Argument, command
+from axlab.shell.declaration import Argument, Option, command
 from axlab.shell.parts import table_format
 from axlab.shell.render import Block, Lines, Table
 from axlab.shell.results import Result
@@ -39,20 +39,28 @@ def result_of(recording: Recording, **more: Any) -> RecordResult:
     return RecordResult(end=recording.end.now, commands=commands, **more)
 
 
-@command("vm record save", "Write a recording of the lab", Argument("file", FilePath(), "A file in the lab's folder"))
-def save(context: Context, file: str) -> Result:
+@command(
+    "vm record save",
+    "Write a recording of the lab",
+    Argument("file", FilePath(), "A file in the lab's folder"),
+    Option("since", Duration("TIME"), "From a snapshot of this virtual time on, not from the beginning"),
+)
+def save(context: Context, file: str, since: int | None) -> Result:
     """Write all that has come into the lab since it was made: what was created, started, typed, and when.
 
-    'axlab replay FILE' and `Lab.replay(file)` make the same lab of it, anywhere.
+    A lab that began from a snapshot has that in its recording. 'axlab replay FILE' and `Lab.replay(file)` make the same
+    lab of it, anywhere.
     """
-    recording = record(context.lab)
+    recording = record(context.lab, since)
     try:
         size = context.shell.files.write(file, recording.text())
+        if recording.start is not None:
+            recording.start.save_beside(context.shell.files.inside(file))
     except OSError as error:
         raise AxError(f"{file}: {context.shell.files.reason(error)}") from None
-    context.say(
-        f"✓ {len(recording.commands)} commands up to {format_duration(recording.end.now)}: {file}, {size} bytes"
-    )
+    begin = "" if recording.start is None else f" from {format_duration(recording.start.place.now)}"
+    end = format_duration(recording.end.now)
+    context.say(f"✓ {len(recording.commands)} commands{begin} up to {end}: {file}, {size} bytes")
     return result_of(recording, path=file, transcript=context.transcript)
 
 

@@ -192,15 +192,23 @@ class History:
 
     def to(self, time: int, stopped: Asked = never) -> None:
         """To a virtual time in ns, in the past or in the known future. Raises `AxError` for one that is neither."""
-        first, last = self.known()[0].place.now, self.end.now
-        if not first <= time <= last:
-            known = f"{format_duration(first)} to {format_duration(last)}"
-            raise AxError(f"{format_duration(time)} is not in the lab's history, which is known from {known}")
+        self.check_time(time, self.end.now)
         with self.travel(stopped) as journey:
-            start = next(one for one in reversed(self.known()) if one.place.now <= time)
+            start = self.before(time)
             if not start.place.now <= self.lab.hypervisor.now <= time:
                 journey.jump(start)
             journey.run_to_time(time)
+
+    def check_time(self, time: int, last: int) -> None:
+        """`AxError` for a virtual time that is not between the beginning of history and `last`."""
+        first = self.known()[0].place.now
+        if not first <= time <= last:
+            known = f"{format_duration(first)} to {format_duration(last)}"
+            raise AxError(f"{format_duration(time)} is not in the lab's history, which is known from {known}")
+
+    def before(self, time: int) -> Checkpoint:
+        """The last checkpoint that is not behind a virtual time of the history."""
+        return next(one for one in reversed(self.known()) if one.place.now <= time)
 
     def back_until(self, points: Iterable[StopPoint], stopped: Asked = never) -> Hit | None:
         """To the last moment before this one at which a stop point holds. None where there is none: nothing changes."""

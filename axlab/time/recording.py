@@ -20,6 +20,8 @@ from axlab import __version__
 from axlab.errors import AxError
 from axlab.time.branches import Command, Place
 from axlab.time.digests import of_trace
+from axlab.time.history import History
+from axlab.time.recorded_start import Start, start_at
 from axlab.vmm.config import VmConfig, parse_config
 from axlab.vmm.scheduler import SCHEDULERS
 
@@ -55,7 +57,10 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class Recording:
-    """What came from outside, in its order, up to `end`. `events` are digests, None where there was no whole trace."""
+    """What came from outside, in its order, up to `end`. `events` are digests, None where there was no whole trace.
+
+    `start` is there where it does not begin with a new lab.
+    """
 
     settings: dict[str, Any]
     commands: list[Command]
@@ -63,13 +68,16 @@ class Recording:
     fingerprint: str
     events: bytes | None = None
     images: dict[str, ImageFile] = field(default_factory=dict)  # by path
+    start: Start | None = None
 
     def save(self, path: str | Path) -> None:
-        """Write the file. Raises `AxError`."""
+        """Write the file, and a large snapshot that it begins with beside it. Raises `AxError`."""
         try:
             Path(path).write_text(self.text(), encoding="ascii")
         except OSError as error:
             raise AxError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+        if self.start is not None:
+            self.start.save_beside(Path(path))
 
     def text(self) -> str:
         """The lines of the file."""
@@ -78,6 +86,8 @@ class Recording:
     def lines(self) -> Iterable[dict[str, Any]]:
         """What stands in each line."""
         yield {"axlab recording": VERSION, "axlab": __version__, "settings": self.settings}
+        if self.start is not None:
+            yield {**place_line(self.start.place), **self.start.line()}
         for image in self.images.values():
             packed = {} if image.data is None else {"zlib": text_of(zlib.compress(image.data, 9))}
             yield {"image": image.path, "sha256": image.sha256, **packed}
@@ -105,17 +115,34 @@ def text_of(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
 
 
-def record(lab: Any) -> Recording:
-    """All that has come into a lab until now, in the future that it is in. Raises `AxError` where that is not known."""
+def record(lab: Any, since: int | None = None) -> Recording:
+    """All that has come into a lab until now, in the future that it is in. Raises `AxError` where that is not known.
+
+    It begins with the lab where that was new, else with a snapshot: of the first moment that history knows, of that
+    behind a VM that was put back, or of `since` (virtual ns).
+    """
     history = lab.history
     if history is None:
         raise AxError("this lab keeps no history that could be recorded: it was made with history = false")
-    if not history.is_whole:
-        raise AxError("this lab began as a copy or from a snapshot on disk: a recording begins with a new lab")
-    commands = history.commands[: history.done]
+    settings, start = settings_of(lab), start_of(history, since)
+    commands = history.commands[0 if start is None else start.done : history.done]
     configs = [command.arguments["config"].anywhere() for command in commands if command.name == "create"]
     images = {path: image_of(path) for config in configs for path in paths_of(config)}
-    return Recording(settings_of(lab), commands, history.place, lab.fingerprint(), of_trace(lab.trace.recorder), images)
+    events = of_trace(lab.trace.recorder)
+    if events is not None and start is not None:
+        events = None if start.events is None else events[len(start.events) :]
+    return Recording(settings, commands, history.place, lab.fingerprint(), events, images, start)
+
+
+def start_of(history: History, since: int | None) -> Start | None:
+    """The snapshot with which a recording has to begin; None where it begins with a new lab."""
+    if since is not None:
+        return start_at(history, since)
+    given = history.commands[: history.done]
+    last = max((place for place, command in enumerate(given) if command.name not in ARGUMENTS), default=-1)
+    if history.is_whole and last < 0:
+        return None
+    return start_at(history, next(one for one in history.known() if one.done > last))
 
 
 def settings_of(lab: Any) -> dict[str, Any]:
@@ -166,7 +193,7 @@ def load(path: str | Path) -> Recording:
             raise AxError(f"{path}:{number}: this line is none of a recording: {error}") from None
     if read.end is None:
         raise AxError(f"{path} is no whole recording of AxLab: its last line, with the end, is missing")
-    return Recording(read.settings, read.commands, read.end, read.fingerprint, read.events, read.images)
+    return Recording(read.settings, read.commands, read.end, read.fingerprint, read.events, read.images, read.start)
 
 
 class Reader:
@@ -179,6 +206,7 @@ class Reader:
         self.events: bytes | None = None
         self.end: Place | None = None
         self.fingerprint = ""
+        self.start: Start | None = None
 
     def line(self, line: dict[str, Any], number: int) -> None:
         """One line, the `number`-th."""
@@ -188,6 +216,8 @@ class Reader:
             self.settings = dict(line["settings"])
         elif self.end is not None:
             raise ValueError("it stands behind the end")
+        elif "snapshot" in line:
+            self.start = start_from(line)
         elif "image" in line:
             data = zlib.decompressobj().decompress(base64.b64decode(line["zlib"]), SMALL) if "zlib" in line else None
             if data is not None and sha256(data).hexdigest() != line["sha256"]:
@@ -199,6 +229,14 @@ class Reader:
             self.events = zlib.decompress(base64.b64decode(line["events"]))
         else:
             self.end, self.fingerprint = place_of(line), str(line["end"])
+
+
+def start_from(line: dict[str, Any]) -> Start:
+    """The snapshot of a line."""
+    data = base64.b64decode(line["bytes"]) if "bytes" in line else None
+    if data is not None and sha256(data).hexdigest() != line["snapshot"]:
+        raise ValueError("the hash of the snapshot is another one")
+    return Start(place_of(line), str(line["snapshot"]), data)
 
 
 def place_of(line: dict[str, Any]) -> Place:

@@ -12,6 +12,7 @@ from axlab.time.branches import Command, Place
 from axlab.time.digests import Comparison
 from axlab.time.history import History
 from axlab.time.journey import Asked, Journey, asked_on_the_way, never
+from axlab.time.recorded_start import put_start
 from axlab.time.recording import ImageFile, Recording, load, with_images
 from axlab.time.tree import text_of
 from axlab.units import format_duration
@@ -40,6 +41,8 @@ def replay(
     recording = load(path)
     lab = made(recording, make, folder, Path(path))
     found = places_of(recording, Path(lab.folder), Path(path).parent)
+    if recording.start is not None:
+        put_start(lab, recording.start, Path(path))
     history: History = lab.history
     history.branches.here.commands = [with_place(command, found) for command in recording.commands]
     history.branches.here.end = recording.end

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jupyter_lab import ROOT, Server, keep, notebook, opened
+from jupyter_lab import ROOT, Server, keep, make_dark, notebook, opened, run_all
 
 pytestmark = pytest.mark.slow
 
@@ -44,6 +44,27 @@ def test_voila_serves_it_live(server: Server, browser: Any) -> None:
     keep(page, "dashboard-voila")
     page.get_by_label("VM", exact=True).select_option("VM[1] demo-2")
     page.get_by_role("log", name="Console of VM[1] demo-2 (Loaded)").wait_for()
+    page.context.close()
+
+
+def test_jupyterlab_shows_it_live_on_light_and_on_dark(server: Server, browser: Any) -> None:
+    page = opened(browser, server, "live-lab.ipynb", notebook(*LIVE), 4400)
+    run_all(page)
+    board = page.locator(".axlab-dashboard")
+    machine = board.locator(".axlab-view", has=page.locator("svg[aria-label^='VM[0] demo: life cycle']"))
+    machine.get_by_role("button", name="Start").click()
+    board.locator(".widget-toggle-button", has_text="Run").click()
+    board.get_by_role("log", name="Console of VM[0] demo").get_by_text("Three ticks are enough").wait_for()
+    board.locator("svg[aria-label^='Exits of VM[0] demo']", has_text="192").wait_for()
+    assert board.locator("svg, canvas").evaluate_all(
+        "all => all.filter(one => one.getBoundingClientRect().right > innerWidth).length"
+    ) == 0, "a picture is wider than the page"  # fmt: skip
+    keep(page, "dashboard-light")
+    make_dark(page)
+    page.get_by_label("VM", exact=True).select_option("VM[1] demo-2")
+    board.get_by_role("log", name="Console of VM[1] demo-2 (Loaded)").wait_for()
+    keep(page, "dashboard-dark")
+    assert page.mistakes == []
     page.context.close()
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from typing import Any
 
 import pytest
 
 from axlab.course import build
+from axlab.course.check_files import Check
 from axlab.course.folders import find_check
 from axlab.course.sources import read_cells, translated
 from tests.labs import NOTEBOOKS, TestedLab, all_labs
@@ -162,3 +164,25 @@ def headings(cell: Any) -> list[str]:
 
 def shape(book: Any) -> list[Any]:
     return [(cell.cell_type, cell.id, cell.source, dict(cell.metadata)) for cell in book.cells]
+
+
+TEXTS = tomllib.loads((NOTEBOOKS / "checks" / "zh.toml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("exercise", TEXTS)
+def test_a_translated_check_says_the_same_of_the_same_mistakes(exercise: str) -> None:
+    english, chinese = find_check(exercise, NOTEBOOKS), find_check(exercise, NOTEBOOKS / "zh")
+    assert len(chinese.hints) == len(english.hints) == 3
+    assert len(chinese.mistakes) == len(english.mistakes)
+    for one, other in zip(texts_of(english), texts_of(chinese), strict=True):
+        assert re.findall(r"`[^`]*`", one) == re.findall(r"`[^`]*`", other), "what stands in backquotes stays as it is"
+        assert re.search(r"[\u4e00-\u9fff]", other) or re.fullmatch(r"`[^`]*`", other)
+
+
+def texts_of(check: Check) -> list[str]:
+    return [*check.hints, *(text for _, text in check.mistakes)]
+
+
+def test_every_exercise_of_a_translated_lab_has_its_texts_translated() -> None:
+    labs = {path.name.split("-")[0].lstrip("0") for path in (NOTEBOOKS / "source" / "zh").glob("*.md")} - {""}
+    assert set(TEXTS) == {name for lab in LABS if str(lab.number) in labs for name in lab.exercises}

@@ -161,11 +161,11 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(engines, "has_unicorn", lambda: False)
     left_out = [
         result
-        for name in ("workloads", "u-boot", "linux")
+        for name in ("workloads", "u-boot", "linux", "linux-smp")
         for result in MEASUREMENTS[name](Settings())
         if isinstance(result, LeftOut)
     ]
-    assert [result.what for result in left_out] == ["sha256", "Unicorn", "U-Boot", "Linux"]
+    assert [result.what for result in left_out] == ["sha256", "Unicorn", "U-Boot", "Linux", "Linux on two CPUs"]
     assert left_out[0].needs == "the Debian package gcc-aarch64-linux-gnu"
 
 

@@ -192,6 +192,7 @@ class CpuState:
     def forget_code(self, frame: int) -> None:
         """The physical page `frame` has changed: what was translated from it is no more."""
         if self.translated is not None:
-            self.translated.forget(frame)
+            forgotten = self.translated.forget(frame)
             for tlb in self.tlbs.values():
-                tlb.targets.clear()
+                for pc in forgotten:
+                    tlb.targets.pop(pc, None)

@@ -245,8 +245,7 @@ class Translated:
             del self.pages[key]
             self.frames[key[1]].remove(key)
 
-    def forget(self, frame: int) -> None:
-        """The contents of a physical page changed: its blocks are no more."""
+    def forget(self, frame: int) -> list[int]:
+        """The contents of a physical page changed: its blocks are no more. Returns where they began."""
         self.forgot = True
-        for key in self.frames.pop(frame, ()):
-            del self.pages[key]
+        return [pc for key in self.frames.pop(frame, ()) for pc in self.pages.pop(key).functions]

@@ -14,7 +14,7 @@ from axlab.machine.memory_map import BOARD, Region
 from axlab.units import PAGE_SIZE, format_memory_size
 from axlab.vmm import config_schema as schema
 from axlab.vmm.config import Host, MemoryRegion, VmConfig
-from axlab.vmm.config_check import Report, counted
+from axlab.vmm.config_findings import Report, counted
 from axlab.vmm.passthrough import by_address, by_path, same_address
 
 REGIONS = ("kernel", "memory_regions")

@@ -21,16 +21,13 @@ from axlab.machine.isa.condition_codes import HOLDS
 from axlab.machine.tlb import INDEX
 from axlab.machine.translator import flags
 from axlab.machine.translator.misaligned import PACKED
+from axlab.machine.translator.pages import Left
 from axlab.machine.translator.plan import Plan
 from axlab.machine.translator.runs import copy, fill
 from axlab.machine.translator.writer import Fetch, Recipe, Writer
 
 CELL = re.compile(r"\b(?:call|CPU|E1|T|X|Z|x\d+|sp|b|FA|FB|FK|F|[RW][1248A]|[LN][0-9a-f]+)\b")
 ASSIGNED = re.compile(r"(?:^|[ ;])(x\d+|sp|b|FA|FB|FK)(?:=(?!=)|-=)")
-
-
-class Left(Exception):
-    """An instruction was executed after which its block cannot go on."""
 
 
 # What the text of blocks may name besides cells: constants and the semantics' pure helpers.

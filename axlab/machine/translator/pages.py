@@ -26,6 +26,10 @@ class Stepped(Exception):
         self.pc = pc
 
 
+class Left(Exception):
+    """An instruction was executed after which its block cannot go on."""
+
+
 class Page:
     """The blocks of one page of code: a virtual page that is a physical one, whatever else is mapped where.
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from axlab.machine import stepper, stops
 from axlab.machine.exceptions import GuestException
 from axlab.machine.isa.bits import M64
-from axlab.machine.translator.blocks import Block, Left
-from axlab.machine.translator.pages import Function, Stepped
+from axlab.machine.translator.pages import Function, Left, Stepped
 from axlab.machine.translator.plan import MAX_INSTRUCTIONS
-from axlab.machine.translator.translated import Translated
 from axlab.machine.traps import Trap
 
 if TYPE_CHECKING:
     from axlab.machine.cpu import Cpu
+    from axlab.machine.translator.blocks import Block
+    from axlab.machine.translator.translated import Translated
 
 FEW = 4  # instructions for which entering a block is not worth while
 
@@ -31,7 +31,7 @@ def execute(cpu: Cpu, stop: int) -> Trap | None:
         return step(cpu, stop)
     translated = cpu.translated
     if translated is None:
-        translated = cpu.translated = Translated(cpu)
+        translated = cpu.translated = new_translated(cpu)
     translated.limit = stop
     while cpu.executed < stop:
         translated.use_tlb(cpu)
@@ -46,6 +46,13 @@ def execute(cpu: Cpu, stop: int) -> Trap | None:
         if trap is not None or cpu.attention or cpu.breakpoints and stops.due(cpu):
             return trap
     return None
+
+
+def new_translated(cpu: Cpu) -> Translated:
+    """The translator, imported for the first guest that runs: much of a lab's first command is its import."""
+    from axlab.machine.translator.translated import Translated
+
+    return Translated(cpu)
 
 
 def step(cpu: Cpu, stop: int, straight: bool = False) -> Trap | None:

@@ -148,7 +148,8 @@ def test_a_lab_runs_without_pandas_matplotlib_and_ipython() -> None:
 LATE = (
     "lark", "pandas", "numpy", "sqlite3", "elftools", "IPython", "prompt_toolkit", "concurrent.futures",
     "axlab.machine.walks", "axlab.machine.translator.translated", "axlab.machine.isa.assembler", "axlab.time.on_disk",
-    "axlab.time.recording", "axlab.time.replay", "axlab.trace.filter", "axlab.trace.frames", "axlab.scale", "axlab.shell", "axlab.notebook",
+    "axlab.time.recording", "axlab.time.replay", "axlab.trace.filter", "axlab.trace.frames", "axlab.scale",
+    "axlab.shell", "axlab.notebook",
 )  # fmt: skip
 
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axlab.notebook.terminal_colours import PALETTE, Style, css, styled
+from axlab.notebook.terminal_grid import HISTORY
 from axlab.notebook.terminal_html import row_html, still_html, still_svg
-from axlab.notebook.terminal_screen import HISTORY, Screen
+from axlab.notebook.terminal_screen import Screen
 
 
 def shown(data: bytes, columns: int = 20, height: int = 5) -> list[str]:

@@ -9,7 +9,8 @@ from itertools import groupby
 
 from axlab.notebook import drawing as d
 from axlab.notebook.terminal_colours import GROUND, INK, css
-from axlab.notebook.terminal_screen import BLANK, Cell, Row, Screen
+from axlab.notebook.terminal_grid import BLANK, Cell, Row
+from axlab.notebook.terminal_screen import Screen
 
 FRAME = (
     f"background:{GROUND};color:{INK};font-family:var(--jp-code-font-family,monospace);font-size:13px;line-height:1.25;"

@@ -14,7 +14,7 @@ from axlab.notebook.live import Live, refresh_all
 from axlab.notebook.picture import Picture
 from axlab.notebook.scene import Answer, Scene, unknown
 from axlab.notebook.terminal_colours import GROUND, INK
-from axlab.notebook.terminal_screen import HISTORY
+from axlab.notebook.terminal_grid import HISTORY
 from axlab.notebook.turns import Turns
 
 FOLDER = Path(__file__).parent

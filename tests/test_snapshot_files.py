@@ -26,6 +26,7 @@ from axlab.errors import AxError
 from axlab.lab import Lab
 from axlab.time import on_disk, snapshot_file
 from axlab.time.classes import classes
+from axlab.time.field_types import types_of
 from axlab.time.snapshot_file import Contents, read, write
 
 Volume = Callable[[int], int]
@@ -200,6 +201,60 @@ def test_a_forged_state_is_refused_or_read_but_never_anything_else(
             assert error.message.startswith("the snapshot x.axsnap is damaged: ")
             assert len(twin.hypervisor.vms) == 0 and twin.now == 0
     assert refused
+
+
+FORGED = ["x", -1, None, 1.5, True, 255, 1 << 70, {"tuple": []}, {"ref": 0}]
+
+
+def test_a_field_that_holds_what_it_may_not_is_refused_or_harmless(contents: Contents, volume: Volume) -> None:
+    chance = random.Random(11)
+    refused = 0
+    for _ in range(volume(60)):
+        document = json.loads(contents.sections[b"stat"])
+        name, fields, *_ = chance.choice([node for node in document["nodes"] if node[0] in classes() and node[1]])
+        fields[chance.choice(sorted(fields))] = chance.choice(FORGED)
+        twin = Lab(code_cache=False)
+        try:
+            on_disk.put_into(twin, Contents(contents.header, contents.sections | packed_state(document)), PLACE)
+        except AxError:
+            refused += 1
+            assert len(twin.hypervisor.vms) == 0 and twin.now == 0
+        else:
+            twin.hypervisor.advance(max_instructions=300)
+            assert twin.shell("vm list").ok
+    assert refused > volume(60) // 2
+
+
+def packed_state(document: Any) -> dict[bytes, bytes]:
+    return {b"stat": json.dumps(document).encode()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value", "complaint"),
+    [
+        ("machine.cpu.Cpu", "pc", "x", r"vm \d \w+ cpu \d\.pc holds what it may not"),
+        ("machine.cpu.Cpu", "el", 4, r"vm \d \w+ cpu \d\.el holds what it may not"),
+        ("vmm.hypervisor.Hypervisor", "now", -1, r"hypervisor\.now holds what it may not"),
+        ("vmm.tasks.Task", "pcpu", 8, r"vm \d \w+ vcpu \d\.task\.pcpu holds what it may not"),
+        ("vmm.vm.Vm", "state", {"enum": ["vmm.tasks.Phase", "RUN"]}, r"vm \d \w+\.state holds what it may not"),
+        ("vmm.clock.Timeline", "serial", None, r"hypervisor\.timeline\.serial holds what it may not"),
+    ],
+)
+def test_a_wrong_field_is_named_with_the_way_to_it(
+    contents: Contents, kind: str, field: str, value: Any, complaint: str
+) -> None:
+    document = json.loads(contents.sections[b"stat"])
+    next(node for node in document["nodes"] if node[0] == kind)[1][field] = value
+    twin = Lab(code_cache=False)
+    with pytest.raises(AxError, match=f"damaged: its state cannot be read: {complaint}$"):
+        on_disk.put_into(twin, Contents(contents.header, contents.sections | packed_state(document)), PLACE)
+    assert len(twin.hypervisor.vms) == 0
+
+
+def test_it_is_known_of_every_class_what_its_fields_may_hold() -> None:
+    found = {name: types_of(name) for name in classes()}
+    no_fields = {"CpuDown", "Halt", "SystemDown", "SystemReset"}
+    assert {name.rpartition(".")[2] for name, types in found.items() if not types} == no_fields
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import Any
 
 from axlab.machine.memory import Memory
 from axlab.time.classes import classes, enums
+from axlab.time.field_checks import WrongField, check_fields
 from axlab.time.graph import NO_STATE, fields_of
 from axlab.time.memento import put_fields
 from axlab.trace.columns import ROWS
@@ -71,7 +72,27 @@ class Decoder:
         for value, content, node in zip(self.objects, contents, self.nodes, strict=True):
             if node[0] not in classes():
                 fill(value, content)
+        for number, (node, content) in enumerate(zip(self.nodes, contents, strict=True)):
+            if node[0] in classes():
+                try:
+                    check_fields(node[0], content)
+                except WrongField as error:
+                    raise ValueError(f"{self.path(number)}{error} holds what it may not") from None
         return later
+
+    def path(self, wanted: int) -> str:
+        """How a node is reached from one that has a name: `hypervisor.timeline`, `vm 0 demo.devices.gic`."""
+        known = {number: node[2] for number, node in enumerate(self.nodes) if node[0] in classes() and len(node) > 2}
+        waiting = list(known)
+        for number in waiting:
+            node = self.nodes[number]
+            parts = node[1].items() if node[0] in classes() else enumerate(node[1]) if node[0] == "list" else ()
+            for name, value in parts:
+                place = value.get("ref") if isinstance(value, dict) else None
+                if place is not None and place not in known:
+                    known[place] = known[number] + (f".{name}" if isinstance(name, str) else f"[{name}]")
+                    waiting.append(place)
+        return str(known.get(wanted, self.nodes[wanted][0]))
 
     def contents(self, number: int, node: Any) -> Any:
         """The fields of an object, the items of a container, the bytes of a buffer."""

@@ -27,9 +27,11 @@ from axlab.vmm.clock import EventTuple
 from axlab.vmm.config import parse_config
 from axlab.vmm.due_events import EVENTS
 from axlab.vmm.load_plan import LoadPlan
+from axlab.vmm.stage2 import Stage2
 from axlab.vmm.tasks import Task
 from axlab.vmm.vcpu import VcpuStatus
 from axlab.vmm.vm import Vm
+from axlab.vmm.vm_folder import VmFolder
 
 if TYPE_CHECKING:
     from axlab.vmm.hypervisor import Hypervisor
@@ -245,7 +247,7 @@ def decoded(kept: KeptVm, hypervisor: Hypervisor, vm: Vm | None) -> dict[str, An
 
     Without `vm` new objects stand for those, and nothing is put anywhere.
     """
-    known = {"stage2": None, "folder": None} | outside(hypervisor, vm)
+    known = {"stage2": object.__new__(Stage2), "folder": VmFolder(None)} | outside(hypervisor, vm)
     decoder = Decoder(kept.document["nodes"], kept.blobs, {} if vm is None else existing(vm), known)
     later = decoder.decode()
     root = decoder.value(kept.document["roots"]["vm"])

@@ -38,7 +38,7 @@ NEEDS = (
     Need("tqdm",         "package", "progress in the terminal",                       "axlab"),
     Need("ipython",      "package", "%vm in notebooks, the interactive shell",        "axlab"),
     Need("pandas",       "package", "traces as DataFrames",                           "axlab"),
-    Need("matplotlib",   "package", "charts",                                         "axlab"),
+    Need("matplotlib",   "package", "`plot` of frames",                               "axlab"),
     Need("ipywidgets",   "package", "live views in notebooks",                        "axlab"),
     Need("anywidget",    "package", "live views in notebooks",                        "axlab"),
     Need("jupyterlab",   "package", "the notebooks",                                  "axlab[lab]"),

@@ -15,7 +15,7 @@ from axlab.machine.cpu import Cpu, connect
 from axlab.machine.features import Features
 from axlab.machine.instruction_trace import InstructionTrace
 from axlab.machine.isa.assembler import assemble
-from axlab.machine.translator import hot
+from axlab.machine.translator import hot, promotion
 from axlab.machine.translator.blocks import Block
 from axlab.machine.translator.plan import bounds_of, planned
 
@@ -79,6 +79,11 @@ def stepped(source: str, instructions: int) -> Cpu:
     cpu.translates = False
     cpu.run(instructions)
     return cpu
+
+
+def test_a_large_region_is_made_later_than_a_small_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(promotion, "PER_LOOK", 0.5)
+    assert regions_of(run(NESTED)) == [] != regions_of(run(NESTED, 10 * LONG))
 
 
 @pytest.mark.parametrize("source", [BRANCHES, CALLS, NESTED])
@@ -207,7 +212,7 @@ def test_vm_translate_shows_the_region_that_runs(tmp_path: Path) -> None:
     (tmp_path / "guest.toml").write_text(toml(NESTED))
     lab.create(tmp_path / "guest.toml")
     lab.shell("vm start 0 --detach")
-    lab.run("2ms")
+    lab.run("3ms")
     cpu = lab.vm(0).vcpus[0].cpu
     (region,) = regions_of(cpu)
     result: Any = lab.shell(f"vm translate 0 {region.pc:#x}")

@@ -15,7 +15,7 @@ from unicorn_oracle import BRANCHES, POINTER, random_fields, writes_pointer
 from axlab.machine.cpu import Cpu
 from axlab.machine.isa.assembler import assemble
 from axlab.machine.isa.table import Row, load_table
-from axlab.machine.translator import hot
+from axlab.machine.translator import hot, promotion
 from axlab.machine.translator import translated as translated_code
 from axlab.machine.traps import Trap
 
@@ -49,6 +49,7 @@ def translate_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hot, "PERIOD", 60)
     monkeypatch.setattr(hot, "HOT_SAMPLES", 2)
     monkeypatch.setattr(hot, "WATCHED", 40)
+    monkeypatch.setattr(promotion, "PER_LOOK", 1000)
 
 
 def state(cpu: Cpu) -> dict[str, object]:

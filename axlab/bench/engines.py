@@ -20,6 +20,7 @@ from axlab.machine.cpu import Cpu
 from axlab.machine.features import Features
 from axlab.machine.instruction_trace import InstructionTrace
 from axlab.machine.memory import Memory
+from axlab.machine.translator.translated import Translated
 from axlab.vmm.config import VmConfig, parse_config
 from axlab.vmm.hypervisor import Hypervisor
 from axlab.vmm.vm import Vm
@@ -77,6 +78,16 @@ def run_bare(workload: Workload, trace: InstructionTrace | None = None) -> Run:
     """On a CPU without a hypervisor, and so without stage 2; every instruction goes into `trace` if there is one."""
     cpu = bare_cpu(workload.build())
     cpu.record(trace)
+    time = seconds(lambda: cpu.run(ENOUGH))
+    check(workload, "a bare CPU", cpu.x[RESULT] if cpu.x[0] == SYSTEM_OFF else -1)
+    return Run(time, cpu.executed)
+
+
+def run_without_regions(workload: Workload) -> Run:
+    """As `run_bare`, with blocks alone: nothing is hot enough for a region."""
+    cpu = bare_cpu(workload.build())
+    cpu.translated = Translated(cpu)
+    cpu.translated.hot.enough = ENOUGH
     time = seconds(lambda: cpu.run(ENOUGH))
     check(workload, "a bare CPU", cpu.x[RESULT] if cpu.x[0] == SYSTEM_OFF else -1)
     return Run(time, cpu.executed)

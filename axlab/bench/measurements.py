@@ -73,6 +73,17 @@ def workloads(settings: Settings) -> Iterator[Result]:
     yield at_most("Unicorn's speed, as a multiple of ours", mean(others) / mean(rates), "x", 750 / 22)
 
 
+def regions(settings: Settings) -> Iterator[Result]:
+    """What the regions of hot code give: the same programs with blocks alone, in turn."""
+    gains = []
+    for workload in available():
+        times = range(max(PAIRS, settings.repeat))
+        pairs = [(engines.run_without_regions(workload), engines.run_bare(workload)) for _ in times]
+        gains.append(min(alone.seconds for alone, _ in pairs) / min(run.seconds for _, run in pairs))
+        yield Figure(f"{workload.name}, as a multiple of blocks alone", gains[-1], "x")
+    yield Figure(f"{len(gains)} workloads, as a multiple of blocks alone", mean(gains), "x")
+
+
 def traces(settings: Settings) -> Iterator[Result]:
     """Every instruction recorded; Unicorn does that by a hook in Python."""
     ours = {workload: fastest(settings.repeat, workload, engines.run_recorded) for workload in available()}
@@ -249,6 +260,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "machine": machine,
     "workloads": workloads,
     "stage2": stage2,
+    "regions": regions,
     "traces": traces,
     "memory": memory,
     "u-boot": u_boot,

@@ -22,6 +22,7 @@ WATCHED = 256  # blocks that are watched
 class Hot:
     """What is known of what is hot on a CPU. `due`: the instruction count of the next look."""
 
+    enough: int = field(default_factory=lambda: HOT_SAMPLES)  # looks after which a block is watched
     due: int = 0
     page: Page | None = None  # of the block that is watched
     pc: int = 0  # its address
@@ -35,16 +36,13 @@ class Hot:
             self.due = executed + PERIOD
         return self.due
 
-    def sample(self, page: Page, pc: int) -> bool:
-        """A period has ended before a block. Whether it is to be watched from now on."""
-        page.samples[pc] = page.samples.get(pc, 0) + 1
+    def found(self, page: Page, pc: int, bounds: dict[str, int]) -> None:
+        """A block was found running, once more. What follows it is watched from now on if that was often enough."""
         self.ends += 1
-        if self.page is not None or pc in page.promoted or page.samples[pc] < HOT_SAMPLES:
-            return False
-        page.promoted.add(pc)
-        self.page, self.pc, self.ends = page, pc, 0
-        self.edges = Counter()
-        return True
+        if self.page is None and pc not in page.watched and page.samples[pc] >= self.enough:
+            page.watched.add(pc)
+            self.page, self.pc, self.bounds, self.ends = page, pc, bounds, 0
+            self.edges = Counter()
 
     @property
     def has_seen_enough(self) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import CellType, CodeType
 from typing import Protocol, cast
 
+from axlab.machine.translator.plan import Plan
+
 
 class Function(Protocol):
     """The function of the block at `pc`; it needs a budget of `length` instructions. A region has a block `plain`, in
@@ -37,7 +39,7 @@ class Page:
     current TLB, so that a change of the mapping needs to forget nothing but those.
     """
 
-    __slots__ = ("frame", "cells", "functions", "entries", "samples", "promoted")
+    __slots__ = ("frame", "cells", "functions", "entries", "samples", "watched", "plans")
 
     def __init__(self, frame: int) -> None:
         self.frame = frame
@@ -45,7 +47,8 @@ class Page:
         self.functions: dict[int, Function] = {}
         self.entries: dict[int, int] = {}  # how often what was not translated yet was entered
         self.samples: dict[int, int] = {}  # how often a block was found running
-        self.promoted: set[int] = set()  # blocks that are in regions, or gave none
+        self.watched: set[int] = set()  # blocks that were watched, or are in the plan of another one
+        self.plans: dict[int, Plan] = {}  # regions that were planned, by the block at their entry
 
     def cell(self, name: str) -> CellType:
         """The cell of what begins at an address: `L<address>`, which is translated when it is called, and

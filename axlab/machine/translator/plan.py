@@ -10,6 +10,7 @@ from axlab.machine.translator.values import M32, M64
 Edges = dict[tuple[int, int], int]  # how often a block followed another
 
 MAX_INSTRUCTIONS = 48  # of a block, and between two looks at the budget
+LARGEST = 300  # instructions of a region, roughly
 RARE = 64  # a block that is not one of so many does not belong to a region
 ALIGNED = "sp&15"  # the assumption that the stack pointer is aligned: at most 0
 LEVELS = (M32, M64 - 2047)  # what registers are assumed not to exceed: a word, and what an address never does
@@ -29,6 +30,11 @@ class Plan:
     bounds: dict[str, int] = field(default_factory=dict)
 
     @property
+    def size(self) -> int:
+        """Instructions, roughly."""
+        return sum(self.lengths.values())
+
+    @property
     def is_region(self) -> bool:
         """Whether it was made from what was seen running."""
         return bool(self.lengths)
@@ -46,8 +52,12 @@ def planned(entry: int, lengths: dict[int, int], loops: Set[int], edges: Edges, 
     """The region of the block at `entry`: the blocks of its page on the loops through it. `lengths` are those of all
     blocks of the page, of which `loops` are loops by themselves."""
     often = max(sum(edges.values()) // RARE, 2)
-    frequent = [edge for edge in edges if edges[edge] >= often and edge[0] in lengths and edge[1] in lengths]
-    within = reached(entry, frequent) & reached(entry, [(after, before) for before, after in frequent])
+    while True:
+        frequent = [edge for edge in edges if edges[edge] >= often and edge[0] in lengths and edge[1] in lengths]
+        within = reached(entry, frequent) & reached(entry, [(after, before) for before, after in frequent])
+        if len(within) == 1 or sum(lengths[pc] for pc in within) <= LARGEST:
+            break
+        often *= 2
     kept = sorted((e for e in frequent if within.issuperset(e)), key=lambda edge: (-edges[edge], edge))
     before = {pc: [edge for edge in kept if edge[1] == pc] for pc in within}
     heads = [pc for pc in within if pc != entry and (len(before[pc]) > 1 or pc in loops)]

@@ -14,7 +14,7 @@ from axlab.machine.translator.blocks import Block, finished
 from axlab.machine.translator.plan import Plan
 from axlab.machine.translator.writer import Fetch, Writer
 
-ROUNDS = 3  # attempts to find a weaker assumption that holds; then those that do not are dropped
+ROUNDS = 2  # attempts to find a weaker assumption that holds; then those that do not are dropped
 
 
 def translate_region(plan: Plan, fetch: Fetch, records_runs: bool, misaligned: Set[int]) -> Block:
@@ -27,7 +27,7 @@ def translate_region(plan: Plan, fetch: Fetch, records_runs: bool, misaligned: S
 
 
 def written(plan: Plan, fetch: Fetch, records_runs: bool, misaligned: Set[int]) -> Writer:
-    """The text of all heads, under assumptions that hold."""
+    """The text of all heads, under assumptions of which those that it uses hold."""
     assumed = {head: dict(plan.bounds) for head in plan.heads}
     rounds = 0
     while True:
@@ -36,11 +36,19 @@ def written(plan: Plan, fetch: Fetch, records_runs: bool, misaligned: Set[int]) 
             if len(plan.heads) > 1:
                 writer.lines.append(f"{'elif' if number else 'if'} g=={number}:")
             writer.write_head(head, " " if len(plan.heads) > 1 else "")
-        if not writer.refuted:
+        if writer.used.isdisjoint(name for _, name, _ in writer.refuted):
             return writer
         rounds += 1
-        for head, name, weaker in writer.refuted:
-            if weaker is None or rounds > ROUNDS:
-                assumed[head].pop(name, None)
-            elif name in assumed[head]:
-                assumed[head][name] = max(weaker, assumed[head][name])
+        weaken(assumed, writer, keeps_weaker=rounds <= ROUNDS)
+
+
+def weaken(assumed: dict[int, dict[str, int]], writer: Writer, keeps_weaker: bool) -> None:
+    """Drop the assumptions that were refuted, or that the text does not use, or replace them by what holds."""
+    for head, name, weaker in writer.refuted:
+        if weaker is None or not keeps_weaker:
+            assumed[head].pop(name, None)
+        elif name in assumed[head]:
+            assumed[head][name] = max(weaker, assumed[head][name])
+    for bounds in assumed.values():
+        for name in bounds.keys() - writer.used:
+            del bounds[name]

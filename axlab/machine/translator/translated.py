@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from axlab.machine import stepper
 from axlab.machine.translator.blocks import Block
-from axlab.machine.translator.cells import Cells, X, bind
+from axlab.machine.translator.cells import Cells, bind
 from axlab.machine.translator.hot import Hot
-from axlab.machine.translator.library import compiled, known, region
+from axlab.machine.translator.library import compiled, known
 from axlab.machine.translator.misaligned import OFTEN
 from axlab.machine.translator.pages import Function, Page, stub
-from axlab.machine.translator.plan import bounds_of, planned
+from axlab.machine.translator.promotion import look_at, plan_watched
 
 if TYPE_CHECKING:
     from axlab.machine.cpu import Cpu
@@ -126,11 +126,11 @@ class Translated:
             else:
                 block = self.hot.watch(block, budget)
                 if self.hot.has_seen_enough:
-                    self.promote(cpu)
+                    plan_watched(self, cpu)
             if block.length <= budget.cell_contents:
                 continue
             if self.stop < self.limit:
-                self.look_at(cpu, block)
+                look_at(self, cpu, block)
                 stop, self.stop = self.stop, min(self.limit, self.hot.next_look(self.stop))
                 budget.cell_contents += self.stop - stop
             elif block.plain is None:
@@ -138,50 +138,11 @@ class Translated:
             else:
                 block = block.plain
 
-    def look_at(self, cpu: Cpu, block: Function) -> None:
-        """A block is found running."""
-        pc = block.pc
-        page = self.page(cpu, pc)
-        if page is not None and self.hot.sample(page, pc):
-            cells = self.cells.by_name
-            self.hot.bounds = bounds_of([cells[name].cell_contents for name in X], cells["sp"].cell_contents)
-
-    def promote(self, cpu: Cpu) -> None:
-        """Make a region of what was watched, and let it take the place of the block."""
-        page, pc, self.hot.page = self.hot.page, self.hot.pc, None
-        if page is None or self.page(cpu, pc) is not page or any(at >> 12 == pc >> 12 for at in cpu.breakpoints):
-            return
-        blocks = {
-            at: self.blocks.get(id((function.plain or function).__code__)) for at, function in page.functions.items()
-        }
-        lengths = {at: block.length for at, block in blocks.items() if block}
-        loops = {at for at, block in blocks.items() if block and block.loops}
-        if pc not in lengths:
-            return
-        plan = planned(pc, lengths, loops, self.hot.edges, self.hot.bounds)
-        if len(plan.lengths) == 1 and pc not in loops:
-            return
-        block = region(cpu, plan, self.misaligned)
-        page.promoted.update(plan.lengths)
-        plain = page.functions[pc]
-        function = page.functions[pc] = self.bound(page, block, plain)
-        page.cell(f"N{pc:x}").cell_contents = plain
-        page.cell(f"L{pc:x}").cell_contents = function
-        for tlb in cpu.tlbs.values():
-            if tlb.targets.get(pc) is plain:
-                tlb.targets[pc] = function
-
     def region_at(self, pc: int, frame: int) -> Block | None:
         """The region that is entered at `pc`, whose page is the physical page `frame`."""
         page = self.pages.get((pc >> 12, frame))
         function = page.functions.get(pc) if page else None
         return self.blocks[id(function.__code__)] if function and function.plain else None
-
-    def blocks_of(self, page: Page) -> tuple[dict[int, int], set[int]]:
-        """The lengths of all blocks of a page, by address, and which are loops by themselves."""
-        functions = [function.plain or function for function in page.functions.values()]
-        blocks = [block for function in functions if (block := self.blocks.get(id(function.__code__)))]
-        return {block.pc: block.length for block in blocks}, {block.pc for block in blocks if block.loops}
 
     def met_misaligned(self, block: Block, index: int) -> None:
         """Instruction `index` of a block had no index for its address. If it often does, the block is made anew."""
@@ -193,7 +154,8 @@ class Translated:
         for (number, _), page in self.pages.items():
             if number == block.pc >> 12 and block.pc in page.functions:
                 del page.functions[block.pc]
-                page.promoted.discard(block.pc)
+                page.watched.discard(block.pc)
+                page.plans.pop(block.pc, None)
                 page.cell(f"L{block.pc:x}").cell_contents = stub(block.pc)
         for tlb in self.cpu.tlbs.values():
             tlb.targets.pop(block.pc, None)

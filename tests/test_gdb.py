@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import random
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -185,6 +185,16 @@ def test_ctrl_c_stops_the_machine(lab: Lab) -> None:
         assert framed(b"T02thread:1;") in theirs.recv(10_000)
 
 
+@pytest.mark.parametrize("packet", ["bs", "bc"])
+def test_ctrl_c_on_the_way_back_leaves_gdb_where_it_was(lab: Lab, packet: str) -> None:
+    lab.run("3ms")
+    looks = iter(range(1_000))
+    session = Session(lab, 0, lambda: next(looks) > 2)
+    ask(session, f"Z0,{ENTRY:x},4")
+    before = lab.hypervisor.position
+    assert ask(session, packet) == ["T02thread:1;"] and lab.hypervisor.position == before
+
+
 # The real gdb
 
 
@@ -261,6 +271,19 @@ def test_gdb_sees_two_vcpus_as_threads(needs: Needs) -> None:
     assert lab.vm(0).state in ("Stopping", "Stopped")
 
 
+def test_gdb_goes_back_on_a_guest_of_two_vcpus(needs: Needs) -> None:
+    lab = lab_with(RACE, cpus=2)
+    lab.shell("vm start 0 -d")
+    output = gdb(
+        needs, lab, 0, f"watch *(long*){COUNTER}", *["continue"] * 4, "p/x $pc", "p $_thread",
+        "reverse-continue", "reverse-continue", "continue", "continue", "p/x $pc", "p $_thread",
+        "delete", "reverse-stepi", "stepi", "p/x $pc", "detach",
+    )  # fmt: skip
+    shown = re.findall(r"^\$\d+ = (.+)$", output, re.MULTILINE)
+    assert len(shown) == 5 and shown[:2] == shown[2:4] and shown[4] == shown[0], output
+    assert output.count("New value = ") >= 6
+
+
 @pytest.mark.slow
 def test_gdb_debugs_u_boot(needs: Needs, tmp_path: Path) -> None:
     from axlab.cli import main
@@ -270,8 +293,27 @@ def test_gdb_debugs_u_boot(needs: Needs, tmp_path: Path) -> None:
     lab = Lab()
     vm = lab.create(tmp_path / "u-boot.toml")
     lab.hypervisor.start(vm)
-    output = gdb(needs, lab, vm.id, "p/x $pc", "stepi 5", "p/x $pc", "x/i $pc", "p/x $SCTLR_EL1", "detach")
+    output = gdb(
+        needs,
+        lab,
+        vm.id,
+        "p/x $pc",
+        "stepi 5",
+        "p/x $pc",
+        "x/i $pc",
+        "p/x $SCTLR_EL1",
+        "break *$pc+16",
+        "continue",
+        "p/x $pc",
+        "stepi 3",
+        "reverse-stepi 3",
+        "p/x $pc",
+        "stepi",
+        "reverse-continue",
+        "p/x $pc",
+        "detach",
+    )
     first = vm.config.kernel.entry_point
     assert f"$1 = {first:#x}\n" in output and "=> 0x" in output and "detached" in output
-    copied = copy.deepcopy(lab)
-    assert copied.vm(vm.id).vcpus[0].cpu.executed == 5
+    assert len(set(re.findall(r"^\$[456] = (.+)$", output, re.MULTILINE))) == 1, output
+    assert lab.run("1ms") == "time"

@@ -28,9 +28,12 @@ from axlab.time import on_disk, snapshot_file
 from axlab.time.classes import classes
 from axlab.time.field_types import types_of
 from axlab.time.snapshot_file import Contents, read, write
+from axlab.vmm.config import parse_config
+from axlab.vmm.config_new import new_config
 
 Volume = Callable[[int], int]
 PLACE = Path("x.axsnap")
+U_BOOT = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
 
 
 @settings(max_examples=3)
@@ -47,6 +50,23 @@ def test_a_restored_lab_goes_on_bit_for_bit(before: int, scheduler: str, recorde
     for one in (lab, twin):
         one.hypervisor.advance(max_instructions=20_000)
     assert state_of(twin) == state_of(lab)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("guest", ["u-boot", "two vCPUs"])
+def test_a_real_boot_goes_on_bit_for_bit_from_a_file(needs: Callable[[str, str], str], guest: str) -> None:
+    lab, chance = busy_lab("fifo"), random.Random(3)
+    if guest == "u-boot":
+        lab = Lab(code_cache=False)
+        text = new_config("u-boot", name="u-boot", image=needs(U_BOOT, "u-boot-qemu"))
+        lab.hypervisor.start(lab.create(parse_config(text, "u-boot.toml").require()))
+    for _ in range(4):
+        lab.hypervisor.advance(max_instructions=chance.randrange(500_000))
+        twin = Lab(code_cache=False)
+        on_disk.put_into(twin, on_disk.contents_of(lab, "here"), PLACE)
+        for one in (lab, twin):
+            one.hypervisor.advance(max_instructions=300_000)
+        assert state_of(twin) == state_of(lab)
 
 
 def test_a_lab_of_other_settings_is_what_the_file_says(tmp_path: Path) -> None:

@@ -104,6 +104,32 @@ def test_what_is_shipped_for_assembly_prints_reads_and_starts_a_vcpu(tmp_path: P
     assert (str(vm.state), vm.reason) == ("Stopped", "guest power-off")
 
 
+RINGS = """
+        .include "axlab.S"
+_start: mov     x0, #1 << 27
+        bl      gic_enable
+        ldr     x0, =62500              // 1 ms
+        bl      timer_in
+        wfi
+        mrs     x19, icc_iar1_el1
+        mrs     x20, cntvct_el0
+        bl      timer_off
+        msr     icc_eoir1_el1, x19
+        mrs     x21, cntv_ctl_el0
+        b       power_off
+"""
+
+
+def test_what_is_shipped_for_assembly_lets_the_timer_ring_and_silences_it(tmp_path: Path) -> None:
+    source = tmp_path / "rings.S"
+    source.write_text(RINGS)
+    vm = ran(source)
+    x = vm.vcpus[0].cpu.x
+    assert (x[19], x[21]) == (27, 0)
+    assert 62_500 <= x[20] < 63_500
+    assert vm.gic.gic.private[0].enabled == 1 << 27
+
+
 def test_a_guest_in_assembly_has_its_labels_as_symbols(tmp_path: Path) -> None:
     source = tmp_path / "hello.S"
     source.write_text(PRINTS)

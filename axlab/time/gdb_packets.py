@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 START, END, ESCAPE, INTERRUPT = ord("$"), ord("#"), ord("}"), 0x03
 LONGEST = 0x4000  # bytes of a packet; what is longer is thrown away
+LONGEST_TEXT = 0x2000  # bytes that one answer may show
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +75,17 @@ def framed(payload: bytes) -> bytes:
         else:
             body.append(byte)
     return b"$%b#%02x" % (bytes(body), sum(body) & 0xFF)
+
+
+def said(text: str) -> bytes:
+    """A text that gdb shows to the person."""
+    return b"O" + text.encode()[:LONGEST_TEXT].hex().encode()
+
+
+def place(text: str) -> tuple[int, int]:
+    """`40080000,10`: an address and a number of bytes. Raises ValueError."""
+    address, comma, size = text.partition(",")
+    found = int(address, 16), int(size, 16)
+    if not comma or found[0] < 0 or found[0] >> 64 or found[1] < 0:
+        raise ValueError(text)
+    return found

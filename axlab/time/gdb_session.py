@@ -11,23 +11,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from axlab.errors import AxError
-from axlab.machine.stops import Hit, Watch
+from axlab.time import gdb_running
+from axlab.time.gdb_packets import place, said
 from axlab.time.gdb_target import Register, read_hex, registers, target_xml, write_hex
 from axlab.vmm import guest_memory
-from axlab.vmm.stops import StopPoint
-from axlab.vmm.tasks import Phase
 from axlab.vmm.vcpu import Power
 
-OWNER = "gdb"
-SIGINT, SIGTRAP = 2, 5
-SLICE_NS = 100_000_000  # how far the machine runs before Ctrl-C is looked for, at least
-PATIENCE_NS = 1_000_000_000  # that a step may take: a vCPU that sleeps executes nothing
 LARGEST = 0x1000  # bytes of memory in one answer
 SUPPORTED = (
     "PacketSize=4000;qXfer:features:read+;QStartNoAckMode+;vContSupported+;ReverseStep+;ReverseContinue+;hwbreak+"
 )
-WATCHES = {"2": "w", "3": "r", "4": "rw"}
-WATCH_NAMES = {"r": "rwatch", "w": "watch", "rw": "awatch"}
 OK, UNKNOWN, WRONG, NO_MEMORY, REFUSED = b"OK", b"", b"E01", b"E14", b"E16"
 
 
@@ -193,144 +186,6 @@ class Session:
         if history is not None:
             history.begin()
 
-    # Stop points
-
-    def set_point(self, text: str) -> Iterator[bytes]:
-        key = point_key(text)
-        if key in self.points:
-            yield OK
-            return
-        kind, address, size = key
-        point = StopPoint(0, "gdb", self.number, owner=OWNER)
-        if kind in "01":
-            point.breakpoints = frozenset({address})
-        else:
-            point.watches = (Watch(address, address + max(1, size), WATCHES[kind]),)
-        self.points[key] = self.lab.hypervisor.stops.add(self.lab.hypervisor, point).number
-        yield OK
-
-    def clear_point(self, text: str) -> Iterator[bytes]:
-        number = self.points.pop(point_key(text), None)
-        if number is not None:
-            self.lab.hypervisor.stops.remove(self.lab.hypervisor, number)
-        yield OK
-
-    # Running
-
-    def why_stopped(self, text: str) -> Iterator[bytes]:
-        yield self.ended() or f"T{SIGTRAP:02x}thread:{self.thread:x};".encode()
-
-    def can_continue(self, text: str) -> Iterator[bytes]:
-        yield b"vCont;c;C;s;S"
-
-    def resume(self, text: str) -> Iterator[bytes]:
-        """`vCont`: the first action that is for a thread counts; a step is a step of that thread."""
-        for action in text.split(";")[1:]:
-            what, _, thread = action.partition(":")
-            if what[:1] in ("s", "S"):
-                yield from self.step_thread(int(thread, 16) if thread and thread != "-1" else self.thread)
-                return
-        yield from self.go_on()
-
-    def simple_resume(self, text: str) -> Iterator[bytes]:
-        if len(text) > 1 and text[0] in "cs":
-            self.vcpu.cpu.pc = int(text[1:], 16)
-            self.changed()
-        yield from self.step_thread(self.thread) if text[0] == "s" else self.go_on()
-
-    def step_thread(self, number: int) -> Iterator[bytes]:
-        """One instruction of a vCPU, its exit included."""
-        vcpu = self.vm.vcpus[number - 1]
-        hypervisor = self.lab.hypervisor
-        goal, until = vcpu.instructions + 1, hypervisor.now + PATIENCE_NS
-        self.thread = number
-
-        def done() -> bool:
-            pending = vcpu.task is not None and vcpu.task.phase is Phase.HANDLE_EXIT
-            return vcpu.instructions >= goal and not pending or self.interrupted()
-
-        why = ""
-        while not done() and why in ("", "instructions"):
-            budget = 1 if vcpu.instructions < goal else None  # the exit of the instruction takes none
-            why = hypervisor.advance(until, stop=done, max_instructions=budget)
-        yield self.report(SIGINT if self.interrupted() else SIGTRAP)
-
-    def go_on(self) -> Iterator[bytes]:
-        """Until something is hit, Ctrl-C, or nothing happens any more."""
-        hypervisor = self.lab.hypervisor
-        while True:
-            why = hypervisor.advance(hypervisor.now + SLICE_NS, stop=lambda: self.interrupted() or bool(self.ended()))
-            if why == "idle" and not self.ended():
-                yield said(f"VM[{self.number}] sleeps, and nothing is going to wake it\n")
-            if why in ("break", "idle") or self.ended() or self.interrupted():
-                break
-        yield self.report(SIGTRAP if why == "break" else SIGINT)
-
-    def report(self, signal: int) -> bytes:
-        """Why the VM stands still: which thread, which watch."""
-        ended = self.ended()
-        if ended:
-            return ended
-        stopped, more = self.lab.hypervisor.stops.stopped, ""
-        if stopped is not None and stopped.vm == self.number and stopped.vcpu >= 0:
-            self.thread = stopped.vcpu + 1
-            hit = stopped.hit
-            if hit is not None and hit.kind == "break":
-                mine = any(kind in "01" and address == hit.pc for kind, address, _ in self.points)
-                more = "hwbreak:;" if mine else ""
-            elif hit is not None:
-                more = self.watch_hit(hit)
-        return f"T{signal:02x}{more}thread:{self.thread:x};".encode()
-
-    def watch_hit(self, hit: Hit) -> str:
-        """`watch:ADDRESS;` for the watch of gdb's that saw an access."""
-        for kind, address, size in self.points:
-            access = WATCHES.get(kind, "")
-            if access and Watch(address, address + max(1, size), access).sees(hit.kind[0], hit.address, hit.size):
-                return f"{WATCH_NAMES[access]}:{max(address, hit.address):x};"
-        return ""
-
-    def ended(self) -> bytes:
-        """The end of the VM, as the end of a process; nothing while it lives."""
-        vm = self.lab.hypervisor.vms.get(self.number)
-        if vm is None or vm.state == "Stopped":
-            return b"W00"
-        return b"X06" if vm.state == "Failed" else b""
-
-    # Going back
-
-    def step_back(self, text: str) -> Iterator[bytes]:
-        history = getattr(self.lab, "history", None)
-        if history is None:
-            yield REFUSED
-            return
-        try:
-            history.back(self.number, 1, self.interrupted)
-        except AxError:
-            yield self.at_the_beginning()
-            return
-        except KeyboardInterrupt:
-            yield self.report(SIGINT)
-            return
-        yield f"T{SIGTRAP:02x}thread:{self.thread:x};".encode()
-
-    def go_back(self, text: str) -> Iterator[bytes]:
-        history = getattr(self.lab, "history", None)
-        if history is None:
-            yield REFUSED
-            return
-        stops = self.lab.hypervisor.stops
-        points = [stops.points[number] for number in self.points.values()]
-        try:
-            hit = history.back_until(points, self.interrupted)
-        except KeyboardInterrupt:  # gdb stays where it was
-            yield self.report(SIGINT)
-            return
-        yield self.report(SIGTRAP) if hit is not None else self.at_the_beginning()
-
-    def at_the_beginning(self) -> bytes:
-        return f"T{SIGTRAP:02x}replaylog:begin;thread:{self.thread:x};".encode()
-
     # Leaving, and everything else
 
     def detach(self, text: str) -> Iterator[bytes]:
@@ -358,31 +213,6 @@ class Session:
         yield OK
 
 
-def said(text: str) -> bytes:
-    """A text that gdb shows to the person."""
-    return b"O" + text.encode()[: LARGEST * 2].hex().encode()
-
-
-def place(text: str) -> tuple[int, int]:
-    """`40080000,10`: an address and a number of bytes. Raises ValueError."""
-    address, comma, size = text.partition(",")
-    found = int(address, 16), int(size, 16)
-    if not comma or found[0] < 0 or found[0] >> 64 or found[1] < 0:
-        raise ValueError(text)
-    return found
-
-
-def point_key(text: str) -> tuple[str, int, int]:
-    """`Z0,40080000,4`: kind, address, size. Raises ValueError."""
-    kind, _, rest = text[1:].partition(",")
-    if kind not in tuple("01234"):
-        raise ValueError(text)
-    address, size = place(rest.partition(";")[0])
-    if size > LARGEST:
-        raise ValueError(text)
-    return kind, address, size
-
-
 def memory_or_error(cpu: Any, address: int, size: int) -> bytes:
     """Memory as hexadecimal digits, or gdb's error."""
     try:
@@ -404,12 +234,12 @@ HANDLERS: tuple[tuple[str, Handler], ...] = (
     ("qSymbol", Session.fine),
     ("qRcmd,", Session.monitor),
     ("qC", Session.current),
-    ("vCont?", Session.can_continue),
-    ("vCont;", Session.resume),
+    ("vCont?", gdb_running.can_continue),
+    ("vCont;", gdb_running.resume),
     ("vKill", Session.kill),
-    ("bs", Session.step_back),
-    ("bc", Session.go_back),
-    ("?", Session.why_stopped),
+    ("bs", gdb_running.step_back),
+    ("bc", gdb_running.go_back),
+    ("?", gdb_running.why_stopped),
     ("H", Session.choose),
     ("T", Session.alive),
     ("g", Session.read_all),
@@ -419,10 +249,10 @@ HANDLERS: tuple[tuple[str, Handler], ...] = (
     ("m", Session.read_memory),
     ("M", Session.write_memory),
     ("X", Session.write_memory),
-    ("Z", Session.set_point),
-    ("z", Session.clear_point),
-    ("c", Session.simple_resume),
-    ("s", Session.simple_resume),
+    ("Z", gdb_running.set_point),
+    ("z", gdb_running.clear_point),
+    ("c", gdb_running.simple_resume),
+    ("s", gdb_running.simple_resume),
     ("D", Session.detach),
     ("k", Session.kill),
 )

@@ -161,3 +161,6 @@ def test_snapshots_of_a_vm_cost_the_pages_that_differ_and_are_listed() -> None:
     assert sum(snapshot.differs for snapshot in lab.snapshots) < 30 * 4096
     rows = said(lab.shell("vm snapshot list"))
     assert len(rows) == 7 and all("only 7" in row for row in rows[2:])
+    shown = said(lab.shell("vm snapshot show s0"))
+    assert shown[0] == "Snapshot s0 (memory)" and shown[-1] == "  VM[7] guest7: Running"
+    assert not any("Fingerprint" in line for line in shown)

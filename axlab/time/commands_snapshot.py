@@ -153,7 +153,7 @@ def show(context: Context, name: str, format: str) -> Result:
         f"Snapshot {row.name} ({row.places})",
         f"  Time:        {format_duration(row.time)}",
         f"  Memory:      {format_memory_size(row.touched)}{kept}",
-        f"  Fingerprint: {row.fingerprint}",
+        *([f"  Fingerprint: {row.fingerprint}"] if row.fingerprint else []),  # a VM alone has none
         *(f"  VM[{vm['id']}] {vm['name']}: {vm['state']}" for vm in row.vms),
     )
     return SnapshotResult(snapshot=row, transcript=context.transcript, format=format)

@@ -182,7 +182,7 @@ def kernel_memory(notebook: Path) -> float:
         return own_memory(int(getattr(manager.provisioner, "pid", None) or 0))
     finally:
         client.stop_channels()
-        manager.shutdown_kernel(now=True)
+        manager.shutdown_kernel()  # by asking: a kernel that is killed leaves the folder of its lab behind
 
 
 def server_memory() -> float:

@@ -19,9 +19,18 @@ RUNS = 24
 
 
 def sweep_of(folder: Path, seeds: int = RUNS) -> subprocess.Popen[str]:
-    """`axlab sweep` in a session of its own, as a terminal would start it."""
+    """`axlab sweep` in a session of its own, as a terminal would start it; its temporary files are in `temporary`."""
     command = [*COMMAND, str(folder), "--seeds", str(seeds)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    temporary = folder.parent / "temporary"
+    temporary.mkdir(exist_ok=True)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"TMPDIR": str(temporary)},
+    )
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
@@ -59,7 +68,7 @@ def test_ctrl_c_keeps_what_is_done_and_leaves_no_process_behind(tmp_path: Path) 
     assert process.returncode == 130
     assert f"axlab: {kept} of 5000 runs are done and kept; the same command goes on with the others\n" in said
     assert "Traceback" not in said
-    assert left(process.pid) == []
+    assert left(process.pid) == [] and list((tmp_path / "temporary").glob("axlab-*")) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -69,6 +78,7 @@ def test_a_sweep_that_is_killed_leaves_no_process_and_goes_on_where_it_was(tmp_p
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
     wait_until(lambda: left(process.pid) == [])
+    assert list((tmp_path / "temporary").glob("axlab-*")) == []
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs/parts").glob("*.parquet")}
     assert 3 < len(before) < RUNS
     again = sweep_of(tmp_path / "runs")

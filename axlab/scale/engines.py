@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import sys
 import tempfile
 import threading
@@ -289,7 +290,7 @@ def usable_cpus() -> int:
 
 def prepare_worker(parent: int, folder: str) -> None:
     """In a worker process of ours: Ctrl-C is the parent's to hear, files go where the parent removes them, and a
-    worker whose parent is gone, however it went, ends too."""
+    worker whose parent is gone, however it went, removes them and ends, too."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -298,6 +299,7 @@ def prepare_worker(parent: int, folder: str) -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(0.5)
+        shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
 
     if sys.platform != "win32":

@@ -279,17 +279,17 @@ def say_without_cache(lab: Lab) -> None:
         print(f"axlab: {lab.code_cache.warning}", file=sys.stderr)
 
 
-def main(arguments: argparse.Namespace) -> int:
-    """`axlab run` with its arguments read. Returns the exit status; raises AxError for wrong files."""
+def check_places(arguments: argparse.Namespace) -> None:
+    """Raise AxError for a file that could not be written at the end."""
     if arguments.trace:
         check_trace(Path(arguments.trace))
-    if arguments.stats:
-        check_place(Path(arguments.stats))
-    if arguments.save_snapshot:
-        check_place(Path(arguments.save_snapshot))
-    configs = read_configs(arguments.targets)
-    lab = Lab.restore(arguments.from_snapshot, history=False) if arguments.from_snapshot else made_lab(configs)
-    say_without_cache(lab)
+    for path in (arguments.stats, arguments.save_snapshot):
+        if path:
+            check_place(Path(path))
+
+
+def record(lab: Lab, arguments: argparse.Namespace) -> None:
+    """Let the lab's trace record what the arguments ask for."""
     level = arguments.trace_level or ("events" if arguments.trace or arguments.fingerprint else "off")
     lab.trace.record(
         level,
@@ -300,6 +300,15 @@ def main(arguments: argparse.Namespace) -> int:
     )
     if level == "off" and not (arguments.fingerprint or arguments.save_snapshot):
         lab.events.remove(lab.trace.recorder)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """`axlab run` with its arguments read. Returns the exit status; raises AxError for wrong files."""
+    check_places(arguments)
+    configs = read_configs(arguments.targets)
+    lab = Lab.restore(arguments.from_snapshot, history=False) if arguments.from_snapshot else made_lab(configs)
+    say_without_cache(lab)
+    record(lab, arguments)
     created = create_all(lab, configs)
     vms = list(lab.hypervisor.vms)
     if not vms:

@@ -35,6 +35,7 @@ class Settings:
 
 Result = Figure | LeftOut
 Measurement = Callable[[Settings], Iterator[Result]]
+Way = Callable[[Workload], engines.Run]
 
 
 def mean(values: list[float]) -> float:
@@ -42,9 +43,16 @@ def mean(values: list[float]) -> float:
     return float(prod(values) ** (1 / len(values)))
 
 
-def fastest(repeat: int, workload: Workload, run: Callable[[Workload], engines.Run]) -> engines.Run:
+def fastest(repeat: int, workload: Workload, run: Way) -> engines.Run:
     """The run that took the least time."""
     return min((run(workload) for _ in range(repeat)), key=lambda done: done.seconds)
+
+
+def in_turn(settings: Settings, workload: Workload, one: Way, other: Way) -> float:
+    """What one way takes as a multiple of the other: the fastest runs of each, made in turn."""
+    times = range(max(PAIRS, settings.repeat))
+    pairs = [(one(workload).seconds, other(workload).seconds) for _ in times]
+    return min(first for first, _ in pairs) / min(second for _, second in pairs)
 
 
 def machine(settings: Settings) -> Iterator[Result]:
@@ -77,9 +85,7 @@ def regions(settings: Settings) -> Iterator[Result]:
     """What the regions of hot code give: the same programs with blocks alone, in turn."""
     gains = []
     for workload in available():
-        times = range(max(PAIRS, settings.repeat))
-        pairs = [(engines.run_without_regions(workload), engines.run_bare(workload)) for _ in times]
-        gains.append(min(alone.seconds for alone, _ in pairs) / min(run.seconds for _, run in pairs))
+        gains.append(in_turn(settings, workload, engines.run_without_regions, engines.run_bare))
         yield Figure(f"{workload.name}, as a multiple of blocks alone", gains[-1], "x")
     yield Figure(f"{len(gains)} workloads, as a multiple of blocks alone", mean(gains), "x")
 
@@ -116,11 +122,7 @@ def memory(settings: Settings) -> Iterator[Result]:
 
 def stage2(settings: Settings) -> Iterator[Result]:
     """What a VM costs: the same programs under the hypervisor, with stage 2 and a tick every 10 ms."""
-    costs = []
-    for workload in available():
-        times = range(max(PAIRS, settings.repeat))
-        pairs = [(engines.run_bare(workload), engines.run_under_hypervisor(workload)) for _ in times]
-        costs.append(min(vm.seconds for _, vm in pairs) / min(bare.seconds for bare, _ in pairs))
+    costs = [in_turn(settings, workload, engines.run_under_hypervisor, engines.run_bare) for workload in available()]
     yield at_most("cost of the hypervisor and stage 2", (mean(costs) - 1) * 100, "%", 3)
 
 

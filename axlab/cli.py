@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from axlab import __version__
-from axlab.command_line import assembly, configuration, guests, installation
+from axlab.command_line import assembly, configuration, grading, guests, installation
 from axlab.errors import AxError
 from axlab.shell.statuses import DEFECT, FAILED, INTERRUPTED, WRONG
 
@@ -38,18 +38,6 @@ def run_bench(arguments: argparse.Namespace) -> int:
     from axlab.bench.command import main as bench
 
     return bench(arguments)
-
-
-def declare_grade(parser: argparse.ArgumentParser) -> None:
-    from axlab.course.command import declare
-
-    declare(parser)
-
-
-def run_grade(arguments: argparse.Namespace) -> int:
-    from axlab.course.command import main as grade
-
-    return grade(arguments)
 
 
 def declare_sweep(parser: argparse.ArgumentParser) -> None:
@@ -101,7 +89,7 @@ SUBCOMMANDS = (
     ),
     Subcommand("cache", "the translated code that is kept on disk", installation.declare_cache, installation.run_cache),
     Subcommand("bench", "measure how fast guests run here", declare_bench, run_bench),
-    Subcommand("grade", "run a class's notebooks, and say what they got", declare_grade, run_grade),
+    Subcommand("grade", "run a class's notebooks, and say what they got", grading.declare_grade, grading.run_grade),
     Subcommand(
         "notebook", "open the notebooks in JupyterLab", installation.declare_notebook, installation.run_notebook
     ),

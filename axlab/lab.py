@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import tomllib
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,6 +105,8 @@ class Lab:
     @classmethod
     def open(cls, folder: str | Path) -> Lab:
         """The lab of a folder, with the settings of its `lab.toml` where there is one. Raises `AxError`."""
+        import tomllib
+
         path = Path(folder) / "lab.toml"
         if not path.exists():
             return cls(folder=folder)

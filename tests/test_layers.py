@@ -39,8 +39,8 @@ MAY_IMPORT |= {
     "scale": BASE | {"machine", "vmm", "trace", "shell", "lab"},
     "run": ALL | {"lab"},
     "bench": ALL | {"lab", "scale"},
-    "command_line": ALL | {"lab", "run"},
-    "cli": ALL | {"command_line", "bench", "course", "scale"},
+    "command_line": ALL | {"lab", "run", "course"},
+    "cli": ALL | {"command_line", "bench", "scale"},
     "__main__": {"cli"},
     "notebook": ALL | {"lab", "scale"},
     "course": ALL | {"lab", "notebook"},
@@ -149,14 +149,41 @@ LATE = (
     "lark", "pandas", "numpy", "sqlite3", "elftools", "IPython", "prompt_toolkit", "concurrent.futures",
     "axlab.machine.walks", "axlab.machine.translator.translated", "axlab.machine.isa.assembler", "axlab.time.on_disk",
     "axlab.time.recording", "axlab.time.replay", "axlab.trace.filter", "axlab.trace.frames", "axlab.scale",
-    "axlab.shell", "axlab.notebook",
+    "axlab.shell", "axlab.notebook", "tomllib", "axlab.machine.isa.semantics", "axlab.vmm.phases", "axlab.vmm.exits",
+    "axlab.time.search",
+)  # fmt: skip
+LATE_IN_NOTEBOOKS = (
+    "concurrent.futures", "statistics", "subprocess", "axlab.machine.translator.blocks", "axlab.machine.isa.semantics",
+    "axlab.machine.isa.disassembler", "axlab.vmm.exits", "axlab.lab", "axlab.trace", "axlab.scale.sweep",
+    "axlab.time.recording", "axlab.course.grading",
+)  # fmt: skip
+LATE_ON_THE_COMMAND_LINE = (
+    "axlab.lab", "axlab.machine", "axlab.vmm", "axlab.trace", "axlab.course", "axlab.bench.measurements",
+    "axlab.scale.sweep", "concurrent.futures", "tomllib", "hashlib", "subprocess",
 )  # fmt: skip
 
 
+def imported(program: str, names: tuple[str, ...]) -> str:
+    """Which of these modules a program has imported when it has run."""
+    found = f"import sys\n{program}\nprint([name for name in {names} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", found], cwd=PACKAGE.parent, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
 def test_a_lab_is_there_before_what_it_may_never_need() -> None:
-    program = f"import axlab, sys; axlab.Lab(); print([name for name in {LATE} if name in sys.modules])"
-    result = subprocess.run([sys.executable, "-c", program], cwd=PACKAGE.parent, capture_output=True, text=True)
-    assert result.stdout.strip() == "[]", result.stderr
+    assert imported("import axlab; axlab.Lab()", LATE) == "[]"
+
+
+def test_the_magics_are_there_before_what_a_notebook_may_never_need() -> None:
+    """IPython itself imports some of these."""
+    program = "from IPython.core.interactiveshell import InteractiveShell\nshell = InteractiveShell.instance()\n"
+    before = imported(program, LATE_IN_NOTEBOOKS)
+    assert imported(program + "shell.run_line_magic('load_ext', 'axlab')", LATE_IN_NOTEBOOKS) == before
+
+
+def test_the_command_line_is_read_before_what_its_command_needs_is_imported() -> None:
+    assert imported("from axlab.cli import parser\nparser()", LATE_ON_THE_COMMAND_LINE) == "[]"
 
 
 def test_importing_axlab_costs_next_to_nothing() -> None:

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 from axlab.machine import data_access, stops
 from axlab.machine.exceptions import FIQ, IRQ, GuestException, deliver, take_exception_to_el1, undefined
 from axlab.machine.isa.bits import M64
-from axlab.machine.isa.semantics import LSE, SEMANTICS
-from axlab.machine.isa.table import load_table
 from axlab.machine.memory_map import PPI_CNTP, PPI_CNTV, PPI_MAINTENANCE
 from axlab.machine.tlb import WORD_INDEX
 from axlab.machine.traps import ExceptionClass as EC
@@ -117,7 +115,13 @@ def execute(cpu: Cpu, stop: int, straight: bool = False) -> Trap | None:
 
 
 def decode(cpu: Cpu, word: int) -> Callable[[], None]:
-    """The semantics of a word with its fields filled in. What is not allocated, or not there, is UNDEFINED."""
+    """The semantics of a word with its fields filled in. What is not allocated, or not there, is UNDEFINED.
+
+    All semantics are imported for the first word of a process: a lab's first command needs none.
+    """
+    from axlab.machine.isa.semantics import LSE, SEMANTICS
+    from axlab.machine.isa.table import load_table
+
     found = load_table().decode(word)
     if found is None:
         return unallocated

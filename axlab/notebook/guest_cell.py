@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from axlab import guests
 from axlab.errors import AxError
-from axlab.guests.c_compiler import compile_c
 from axlab.machine.memory_map import MAX_CPUS, RAM_BASE
 from axlab.shell.arguments import Choice, Number, Size, Text
 from axlab.shell.declaration import Argument, Flag, Option, command
@@ -113,6 +112,8 @@ def build(lab: Any, line: str, cell: str, name: str, suffix: str) -> tuple[VmCon
     """
     source = f"// {line}\n{cell}"
     if suffix == guests.C:
+        from axlab.guests.c_compiler import compile_c
+
         compiled = compile_c(source, name + suffix)
         write(lab, name + suffix, source.encode())
         path, warnings = write(lab, name + ".elf", compiled.elf), list(compiled.warnings)

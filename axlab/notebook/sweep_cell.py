@@ -9,12 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from axlab.notebook.picture import Picture
 from axlab.notebook.progress import CellOutput
-from axlab.notebook.sweep_chart import chart_of, sweep_chart
-from axlab.scale.command import failures, told
-from axlab.scale.parameters import parameter_sets, read_grid
-from axlab.scale.plans import ScriptPlan
-from axlab.scale.start import Start
-from axlab.scale.sweep import sweep as make_runs
 from axlab.shell.arguments import FilePath, Number, Text
 from axlab.shell.declaration import Option, command
 from axlab.shell.progress import is_on
@@ -65,6 +59,8 @@ class LiveChart:
 
     def picture(self) -> Picture:
         """The chart of the runs until now."""
+        from axlab.notebook.sweep_chart import chart_of, sweep_chart
+
         return sweep_chart(chart_of(self.sets, self.records, *self.axes))
 
 
@@ -97,6 +93,12 @@ def sweep(
     fills ${NAME} in the commands; a scheduler may be one of yours, made by %%sched. The same cell goes on where it was
     interrupted.
     """
+    from axlab.scale.command import failures, told
+    from axlab.scale.parameters import parameter_sets, read_grid
+    from axlab.scale.plans import ScriptPlan
+    from axlab.scale.start import Start
+    from axlab.scale.sweep import sweep as make_runs
+
     grid = read_grid(param or [], seeds)
     live = LiveChart(parameter_sets(grid), (x or "", y or "", by or ""))
     mine = {name: magics.schedulers[name] for name in grid.get("scheduler", ()) if name in magics.schedulers}

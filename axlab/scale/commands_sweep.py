@@ -9,10 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from axlab.scale.command import failures, interrupted, told
 from axlab.scale.options import LIMIT
-from axlab.scale.parameters import read_grid
-from axlab.scale.sweep import sweep
 from axlab.shell.arguments import Duration, FilePath, Number, Text
 from axlab.shell.context import Context
 from axlab.shell.declaration import Argument, Option, command, declared
@@ -56,6 +53,10 @@ def vm_sweep(
     A parameter is a setting of a lab (cpus, scheduler, ...), a key of the configuration (kernel.cmdline), or seed. The
     same command goes on where it was interrupted. 'axlab runs DIR' shows the runs.
     """
+    from axlab.scale.command import failures, interrupted, told
+    from axlab.scale.parameters import read_grid
+    from axlab.scale.sweep import sweep
+
     shell = context.shell
     folder = shell.files.host_path(output)
     limit = LIMIT if for_ is None else f"{for_}ns"

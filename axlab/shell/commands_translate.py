@@ -5,13 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from textwrap import dedent
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from axlab.errors import AxError
-from axlab.machine.isa.disassembler import disassemble
-from axlab.machine.translator.blocks import Block as TranslatedBlock
-from axlab.machine.translator.blocks import translate
-from axlab.machine.translator.library import instructions
 from axlab.shell.arguments import Address, VmReference
 from axlab.shell.commands_inspect import VCPU
 from axlab.shell.context import Context
@@ -22,6 +18,9 @@ from axlab.shell.render import Block, Lines, Table
 from axlab.shell.results import Result
 from axlab.vmm import guest_memory
 from axlab.vmm.guest_memory import PAGE
+
+if TYPE_CHECKING:
+    from axlab.machine.translator.blocks import Block as TranslatedBlock
 
 # What names in the Python mean, by the pattern that they match; only those that occur are explained.
 LEGEND = {
@@ -115,6 +114,9 @@ def translate_block(context: Context, vm: VmReference, address: int | None, cpu:
 def translated(vcpu: Any, pc: int) -> TranslatedBlock:
     """What is executed at a guest virtual address: the region, or the block, which is made anew. Raises AxError where
     there can be none."""
+    from axlab.machine.translator.blocks import translate
+    from axlab.machine.translator.library import instructions
+
     if pc % 4:
         raise AxError(f"no instruction is at {pc:#x}: instructions are at multiples of 4")
     frame = guest_memory.host_address(vcpu.cpu, pc) // PAGE * PAGE
@@ -138,6 +140,8 @@ def lines_before(block: TranslatedBlock) -> list[str]:
 
 def instructions_of(block: TranslatedBlock) -> list[TranslatedInstruction]:
     """The instructions of a block with their share of its text."""
+    from axlab.machine.isa.disassembler import disassemble
+
     body = block.source.rstrip("\n").split("\n")[:-1]  # the last line returns the function
     starts = [begin(body, line) for line in block.lines]
     shares = [body[start:end] for start, end in zip(starts, [*starts[1:], len(body)], strict=True)]

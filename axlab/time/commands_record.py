@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from axlab.errors import AxError
 from axlab.shell.arguments import Duration, FilePath
@@ -12,9 +12,11 @@ from axlab.shell.declaration import Argument, Option, command
 from axlab.shell.parts import table_format
 from axlab.shell.render import Block, Lines, Table
 from axlab.shell.results import Result
-from axlab.time.recording import Recording, record
 from axlab.time.tree import text_of
 from axlab.units import format_duration
+
+if TYPE_CHECKING:
+    from axlab.time.recording import Recording
 
 
 @dataclass(kw_only=True)
@@ -51,6 +53,8 @@ def save(context: Context, file: str, since: int | None) -> Result:
     A lab that began from a snapshot has that in its recording. 'axlab replay FILE' and `Lab.replay(file)` make the same
     lab of it, anywhere.
     """
+    from axlab.time.recording import record
+
     recording = record(context.lab, since)
     try:
         size = context.shell.files.write(file, recording.text())
@@ -66,4 +70,6 @@ def save(context: Context, file: str, since: int | None) -> Result:
 
 @command("vm record show", "Show what a recording would hold", table_format())
 def show(context: Context, format: str) -> Result:
+    from axlab.time.recording import record
+
     return result_of(record(context.lab), format=format)

@@ -10,18 +10,20 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from axlab.errors import AxError
 from axlab.time import moment
 from axlab.time.branches import START, Branches, Command, Place
 from axlab.time.checkpoints import Checkpoint, Checkpoints, instructions
 from axlab.time.journey import Asked, Journey, asked_on_the_way, never, obey, unseen
-from axlab.time.search import Hit, Search
 from axlab.units import format_duration
 from axlab.vmm.outside import Leg, Position
 from axlab.vmm.stops import StopPoint
 from axlab.vmm.vm import Vm
+
+if TYPE_CHECKING:
+    from axlab.time.search import Hit
 
 INTERVAL = 0.2  # CPU seconds between two checkpoints
 MAKE_OBJECTS = ("create", "start", "put_back")  # a VM, its CPUs and devices
@@ -212,6 +214,8 @@ class History:
 
     def back_until(self, points: Iterable[StopPoint], stopped: Asked = never) -> Hit | None:
         """To the last moment before this one at which a stop point holds. None where there is none: nothing changes."""
+        from axlab.time.search import Search
+
         found = None
         with self.travel(stopped) as journey:
             found = Search(journey, list(points)).last_hit()
@@ -224,6 +228,8 @@ class History:
 
     def look_back(self, points: Iterable[StopPoint], stopped: Asked = never) -> Hit | None:
         """The last moment before this one at which a stop point held, if there is one. The lab stays where it is."""
+        from axlab.time.search import Search
+
         found = None
         with self.travel(stopped) as journey:
             found = Search(journey, list(points)).last_hit()

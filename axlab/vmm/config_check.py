@@ -6,7 +6,6 @@ Nothing is raised and nothing stops at the first mistake: everything wrong is fo
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,6 @@ from axlab.vmm.config import (
 from axlab.vmm.config_findings import Report, spelled
 from axlab.vmm.config_form import BAD, checked_table, hint_for
 from axlab.vmm.config_meaning import check_meaning
-from axlab.vmm.config_positions import positions
 
 TOML_LIMIT = 1 << 20
 """A configuration is a page of text. What is larger than this is something else."""
@@ -68,6 +66,10 @@ def reason(error: OSError | ValueError) -> str:
 
 def check_text(text: str, source: str, folder: str, purpose: Purpose, host: Host) -> Checked:
     """All findings of a text, in the order of its lines, and the configuration if there is no error."""
+    import tomllib
+
+    from axlab.vmm.config_positions import positions
+
     report = Report(source, purpose)
     config = None
     try:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from axlab.vmm.config import Finding, Purpose, Severity
-from axlab.vmm.config_positions import Path as KeyPath
 from axlab.vmm.config_schema import Key
+
+if TYPE_CHECKING:
+    from axlab.vmm.config_positions import Path as KeyPath
 
 
 @dataclass

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from axlab.errors import nearest
 from axlab.vmm import config_schema as schema
 from axlab.vmm.config_findings import Report, counted, shown
-from axlab.vmm.config_positions import Path as KeyPath
 from axlab.vmm.config_schema import Key, Table
+
+if TYPE_CHECKING:
+    from axlab.vmm.config_positions import Path as KeyPath
 
 BAD = object()
 """In place of a value that was found wrong, so that nothing is said of it twice."""

@@ -27,7 +27,6 @@ from axlab.vmm.ivc import Channels
 from axlab.vmm.lifecycle import StopReason, VmStatus
 from axlab.vmm.outside import History, Kept, from_outside
 from axlab.vmm.ownership import Ownership
-from axlab.vmm.phases import PHASES
 from axlab.vmm.physical_cpus import PhysicalCpu, PhysicalCpus, kick
 from axlab.vmm.scheduler import Scheduler, make_scheduler
 from axlab.vmm.stops import Stops
@@ -36,6 +35,7 @@ from axlab.vmm.vm import Vm
 from axlab.vmm.vm_list import VmList
 
 if TYPE_CHECKING:
+    from axlab.vmm.phases import Act
     from axlab.vmm.tasks import Task
     from axlab.vmm.vcpu import Vcpu
 
@@ -327,7 +327,12 @@ class Hypervisor:
         return self._advance(until, stop)
 
     def _advance(self, until: int | None, stop: Callable[[], bool] | None, turn: int | None = None) -> str:
-        """`turn`: no further than to so many turns."""
+        """`turn`: no further than to so many turns.
+
+        What exits lead to is imported for the first guest that runs: a lab's first command needs nothing of it.
+        """
+        from axlab.vmm.phases import PHASES
+
         history = self.history
         while True:
             if history is not None and self.turns >= history.look_at:
@@ -356,10 +361,10 @@ class Hypervisor:
             elif self.budget is not None and self.budget <= 0:
                 return "instructions"
             else:
-                assert pcpu is not None
+                assert pcpu is not None and pcpu.task is not None
                 limit = self._limit(pcpu, len(busy), due)
                 end = limit if until is None or len(busy) > 1 else min(limit, until)
-                self._step(pcpu, cut.cut if cut else end, limit)
+                self._step(PHASES[pcpu.task.phase], pcpu, cut.cut if cut else end, limit)
 
     def _limit(self, pcpu: PhysicalCpu, busy: int, due: int | None) -> int:
         """Where the slice of a physical CPU ends: at its tick, the next event, and, if others are busy, at the quantum.
@@ -375,15 +380,15 @@ class Hypervisor:
             limit = min(limit, (pcpu.clock // quantum + 1) * quantum)
         return limit
 
-    def _step(self, pcpu: PhysicalCpu, limit: int, whole: int) -> None:
-        """One phase of the task on a physical CPU up to `limit`; it is a turn if it ends as one to `whole` would."""
+    def _step(self, phase: Act, pcpu: PhysicalCpu, limit: int, whole: int) -> None:
+        """The phase of the task on a physical CPU up to `limit`; it is a turn if it ends as one to `whole` would."""
         task = pcpu.task
         assert task is not None
         self.now = pcpu.clock
         pcpu.limit = limit
         self.inside = True
         try:
-            PHASES[task.phase](self, pcpu, task)
+            phase(self, pcpu, task)
         finally:
             self.inside = False
         ended = not task.in_guest or pcpu.clock >= whole or task.vcpu.cpu.ended_slice

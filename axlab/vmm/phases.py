@@ -163,7 +163,9 @@ def leave(hv: Hypervisor, pcpu: PhysicalCpu, task: Task) -> None:
     hv.physical_cpus.release(hv, pcpu)
 
 
-PHASES: dict[Phase, Callable[[Hypervisor, PhysicalCpu, Task], None]] = {
+Act = Callable[["Hypervisor", "PhysicalCpu", Task], None]
+
+PHASES: dict[Phase, Act] = {
     Phase.BOOT_DELAY: boot_delay,
     Phase.WAIT_RUNNING: wait_for_running,
     Phase.RUN: run_guest,

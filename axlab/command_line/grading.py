@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from axlab.course import grading, reports, sandbox
 from axlab.errors import AxError
 from axlab.shell.statuses import DONE, FAILED
-from axlab.units import parse_size
+
+if TYPE_CHECKING:
+    from axlab.course.grading import Order
 
 
-def declare(parser: argparse.ArgumentParser) -> None:
-    """The words of the command."""
+def declare_grade(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="submissions: saved notebooks")
     parser.add_argument(
         "-o", dest="folder", type=Path, metavar="DIR", help="write grades.csv, grades.json, results.json"
@@ -28,8 +29,10 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-j", dest="jobs", type=int, default=1, metavar="N", help="how many at once (default 1)")
 
 
-def main(arguments: argparse.Namespace) -> int:
+def run_grade(arguments: argparse.Namespace) -> int:
     """Grade; the table goes to standard output. Status 1 where a notebook could not be graded."""
+    from axlab.course import grading, reports, sandbox
+
     order = order_of(arguments)
     print(f"Submissions run apart: {sandbox.isolation()}.", file=sys.stderr)
     grades = grading.grade_all(arguments.notebooks, order, lambda one: print(f"{one.name}: done", file=sys.stderr))
@@ -39,8 +42,11 @@ def main(arguments: argparse.Namespace) -> int:
     return FAILED if any(grade.problem for grade in grades) else DONE
 
 
-def order_of(arguments: argparse.Namespace) -> grading.Order:
+def order_of(arguments: argparse.Namespace) -> Order:
     """What was asked for, as a value. Raises AxError."""
+    from axlab.course import grading, sandbox
+    from axlab.units import parse_size
+
     for name in ("seconds", "jobs"):
         if getattr(arguments, name) < 1:
             raise AxError(f"--{name} {getattr(arguments, name)}: a number from 1 on is wanted")

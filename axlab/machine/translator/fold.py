@@ -2,21 +2,23 @@
 
 The function's syntax tree is evaluated with `Value`s: what is known disappears, branches that are decided
 disappear, and the primitives of `Cpu` become records (see `Record`). Where a path depends on a field, the
-question asked of it (`rd==31`, `imms>=immr`) becomes part of the shape, and folding begins again.
+question asked of it (`rd==31`, `imms>=immr`) becomes part of the shape.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
+import sys
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 from axlab.machine.translator import primitives
 from axlab.machine.translator.records import Record
-from axlab.machine.translator.values import NeedsKnown, Unfoldable, Value, combine, masked, number, text, union
+from axlab.machine.translator.values import Unfoldable, Value, combine, masked, number, text, union
 
 OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.LShift: "<<", ast.RShift: ">>",
@@ -58,44 +60,46 @@ def bytes_reversed(value: Value, size: int) -> Value:
 
 
 @cache
+def functions_of(module: ModuleType) -> dict[str, ast.FunctionDef]:
+    """The syntax trees of a module's functions."""
+    tree = ast.parse(inspect.getsource(module))
+    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
 def parsed(function: Callable[..., Any]) -> ast.FunctionDef:
     """The syntax tree of a function."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
-    assert isinstance(tree, ast.FunctionDef)
-    return tree
+    return functions_of(sys.modules[function.__module__])[function.__name__]
 
 
 class Folder:
-    """Evaluates one function for one shape. `known` answers the questions that are part of the shape."""
+    """Evaluates one function for the shape of one instruction, of which `answer` answers questions: what was asked
+    is part of the shape, and `known`."""
 
-    def __init__(self, function: Callable[..., Any], widths: dict[str, int], known: dict[str, int]) -> None:
+    def __init__(self, function: Callable[..., Any], widths: dict[str, int], answer: Callable[[str], int]) -> None:
         self.function = function
         self.widths = widths
-        self.known = known
+        self.answer = answer
+        self.known: dict[str, int] = {}
         self.records: list[Record] = []
         self.temporaries = 0
 
     def fold(self) -> list[Record]:
-        """The records of the function. Raises `NeedsKnown` or `Unfoldable`."""
+        """The records of the function. Raises `Unfoldable`."""
         tree = parsed(self.function)
-        env: dict[str, Value] = {
-            name: self.ask(Value("hole", name, 0, (1 << width) - 1)) for name, width in self.widths.items()
-        }
+        env = {name: Value("hole", name, 0, (1 << width) - 1) for name, width in self.widths.items()}
         self.block(tree.body, env, self.function.__globals__)
         return self.records
 
     def ask(self, value: Value) -> Value:
         """A hole that the shape answers is a number."""
-        if value.kind == "hole" and value.text in self.known:
-            return number(self.known[value.text])
-        return value
+        known = self.known.get(value.text) if value.kind == "hole" else None
+        return value if known is None else number(known)
 
     def decide(self, value: Value) -> int:
         """The value of a hole that decides a path: a part of the shape from now on."""
-        value = self.ask(value)
-        if value.kind == "hole":
-            raise NeedsKnown(value.text)
-        return value.number
+        if value.kind == "hole" and value.text not in self.known:
+            self.known[value.text] = self.answer(value.text)
+        return self.ask(value).number
 
     # Statements
 
@@ -191,7 +195,7 @@ class Folder:
             raise Unfoldable(ast.dump(node))
         args = [self.expression(arg, env, names) for arg in node.args]
         if isinstance(node.func, ast.Attribute):
-            primitive = primitives.EFFECTS.get(ast.unparse(node.func).removeprefix("cpu."))
+            primitive = primitives.EFFECTS.get(qualified(node.func))
             if primitive is not None:
                 return primitive(self, *args)
         self.call(node, args, names)
@@ -230,7 +234,7 @@ class Folder:
 
     def name(self, name: str, env: dict[str, Value], names: dict[str, Any]) -> Value:
         if name in env:
-            return env[name]
+            return self.ask(env[name])
         if isinstance(names.get(name), int):
             return number(names[name])
         if name == "cpu":
@@ -275,10 +279,9 @@ class Folder:
     def call(self, node: ast.Call, args: list[Value], names: dict[str, Any]) -> Value:
         """A primitive, a pure helper, or a function that is read in turn."""
         if isinstance(node.func, ast.Attribute):
-            qualified = ast.unparse(node.func).removeprefix("cpu.")
-            primitive = primitives.VALUES.get(qualified)
+            primitive = primitives.VALUES.get(qualified(node.func))
             if primitive is None:
-                raise Unfoldable(f"the primitive {qualified}")
+                raise Unfoldable(f"the primitive {qualified(node.func)}")
             return primitive(self, *args)
         if not isinstance(node.func, ast.Name) or not callable(names.get(node.func.id)) or node.keywords:
             raise Unfoldable(ast.dump(node.func))
@@ -346,10 +349,18 @@ class Folder:
         return result
 
 
+def qualified(node: ast.Attribute) -> str:
+    """The name of a primitive: a method of `cpu`, or a function of a module."""
+    return node.attr if isinstance(node.value, ast.Name) and node.value.id == "cpu" else ast.unparse(node)
+
+
 def uses(body: list[ast.stmt], name: str) -> tuple[int, int]:
     """How often statements read a name, and how often those after the first statement do."""
-    counts = [
-        sum(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load) for n in ast.walk(statement))
-        for statement in body
-    ]
+    counts = [reads(statement)[name] for statement in body]
     return sum(counts), sum(counts[1:])
+
+
+@cache
+def reads(statement: ast.stmt) -> Counter[str]:
+    """How often a statement reads each name."""
+    return Counter(n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from axlab.machine.isa.table import Row
 from axlab.machine.translator.fold import Folder
 from axlab.machine.translator.records import Record
-from axlab.machine.translator.values import NeedsKnown, Unfoldable
+from axlab.machine.translator.values import Unfoldable
 
 Fill = Callable[..., tuple[str, ...]]
 
@@ -31,7 +33,6 @@ class Template:
 class Question:
     """A path through the function depends on `ask(*fields, pc)`; what follows is by answer."""
 
-    source: str
     ask: Callable[..., int]
     answers: dict[int, Question | Template | None] = field(default_factory=dict)
 
@@ -46,31 +47,45 @@ class RowTemplates:
 
     def template(self, fields: tuple[int, ...], pc: int) -> Template | None:
         """The template for an instruction with these fields; None where its row does not fold."""
-        known: dict[str, int] = {}
         answers, answer = self.root, 0
-        while True:
-            if answer not in answers:
-                answers[answer] = self.leaf(known)
+        while answer in answers:
             found = answers[answer]
             if not isinstance(found, Question):
                 return found
             answers, answer = found.answers, int(found.ask(*fields, pc))
-            known[found.source] = answer
+        return self.grown(fields, pc)
 
-    def leaf(self, known: dict[str, int]) -> Question | Template | None:
-        """What follows these answers: a template, another question, or nothing that folds."""
+    def grown(self, fields: tuple[int, ...], pc: int) -> Template | None:
+        """The same for the first instruction of its shape; the tree knows it from now on."""
+        answers, answer = self.root, 0
+
+        def ask(source: str) -> int:
+            nonlocal answers, answer
+            question = answers.get(answer)
+            if not isinstance(question, Question):
+                question = answers[answer] = Question(self.compiled(source))
+            answers, answer = question.answers, int(question.ask(*fields, pc))
+            return answer
+
+        made = self.folded(ask)
+        answers[answer] = made
+        return made
+
+    def folded(self, answer: Callable[[str], int]) -> Template | None:
+        """The template of the shape that the answers choose, if it folds."""
         widths = {name: width for name, (_, width) in self.row.fields.items()}
         try:
-            records = Folder(self.function, widths, known).fold()
-        except NeedsKnown as question:
-            return Question(question.source, compiled(self.row, question.source, self.function.__globals__))
+            records = Folder(self.function, widths, answer).fold()
         except Unfoldable:
             return None
         texts: list[str] = []
         number_texts(records, texts)
         source = "(" + "".join(f'f"{source}",' for source in texts) + ")"
-        fill = compiled(self.row, source, self.function.__globals__)
+        fill = self.compiled(source)
         return Template(records, fill, may_fault(records), hides_flags(records))
+
+    def compiled(self, source: str) -> Callable[..., Any]:
+        return compiled(tuple(self.row.fields), source, self.function.__module__)
 
 
 def may_fault(records: list[Record]) -> bool:
@@ -100,7 +115,8 @@ def number_texts(records: list[Record], texts: list[str]) -> None:
         number_texts(record.orelse, texts)
 
 
-def compiled(row: Row, source: str, names: dict[str, Any]) -> Callable[..., Any]:
-    """A function of the row's fields and `pc`. `source` comes from the semantics and the table alone."""
-    function: Callable[..., Any] = eval(f"lambda {','.join([*row.fields, 'pc'])}: {source}", names)
+@cache
+def compiled(fields: tuple[str, ...], source: str, module: str) -> Callable[..., Any]:
+    """A function of a row's fields and `pc`, in a module of semantics. `source` comes from there and the table."""
+    function: Callable[..., Any] = eval(f"lambda {','.join([*fields, 'pc'])}: {source}", vars(sys.modules[module]))
     return function

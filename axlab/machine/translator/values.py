@@ -17,14 +17,6 @@ class Unfoldable(Exception):
     """The function does something that a template cannot say; the stepper executes such instructions."""
 
 
-class NeedsKnown(Exception):
-    """A path through the function depends on this hole: it has to become a part of the shape."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__(source)
-        self.source = source
-
-
 @dataclass(frozen=True, slots=True)
 class Value:
     """`kind` is "number", "hole" or "text"; `text` is Python in all three."""

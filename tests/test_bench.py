@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from axlab.bench import boots, clock, engines, measurements, others, workloads
+from axlab.bench import boots, clock, engines, exits, measurements, others, workloads
 from axlab.bench.figures import Figure, LeftOut, at_most, per_second
 from axlab.bench.measurements import MEASUREMENTS, Settings
 from axlab.bench.report import as_json, line
@@ -46,6 +46,22 @@ def test_every_workload_computes_its_result(name: str, needs: Callable[[str, str
 def test_the_workloads_in_c_are_built_by_the_cross_compiler(name: str, needs: Callable[[str, str], str]) -> None:
     needs(workloads.COMPILER, "gcc-aarch64-linux-gnu")
     assert workloads.end_of(BY_NAME[name].build()) > ORIGIN
+
+
+@pytest.mark.parametrize(
+    ("what", "reason", "count"),
+    [
+        ("a load of the UART", "MmioRead", 50),
+        ("a store to the UART", "MmioWrite", 54),  # 4 to the GIC before
+        ("a load of a device that is passed through", "MmioRead", 0),
+        ("a hypercall", "Hypercall", 50),
+        ("WFI until the timer", "Halt", 50),
+    ],
+)
+def test_a_guest_that_leaves_for_one_reason_does_so(what: str, reason: str, count: int) -> None:
+    hypervisor, vm = exits.started(what, 50)
+    hypervisor.advance()
+    assert (vm.state, vm.vcpus[0].cpu.x[workloads.RESULT], vm.exits[reason]) == ("Stopped", 0, count)
 
 
 def test_a_wrong_result_makes_a_measurement_fail() -> None:

@@ -7,7 +7,9 @@ from cpu_setup import (
     DATA,
     DEVICE,
     RAM,
+    RAM_SIZE,
     STAGE2,
+    TABLES,
     VECTORS,
     cpu_with,
     run_to_trap,
@@ -17,6 +19,7 @@ from cpu_setup import (
 )
 
 from axlab.machine.cpu import Cpu
+from axlab.machine.tlb import MAX_REFUSED
 from axlab.machine.traps import ExceptionClass as EC
 from axlab.machine.traps import load_store_syndrome
 
@@ -266,3 +269,65 @@ def test_an_access_that_the_hypervisor_maps_is_done_when_it_is_made_again() -> N
     assert run_to_trap(cpu).iss == 9
     assert cpu.x[1] == 0x8000_0010
     assert cpu.x[2] == cpu.memory.read_int(RAM, 8)
+
+
+# Pages that stage 2 refused before
+
+
+@pytest.mark.parametrize("translates", [False, True])
+@pytest.mark.parametrize("with_stage1", [False, True])
+def test_a_second_access_to_a_page_that_stage_2_refuses_traps_as_the_first_one_would(
+    with_stage1: bool, translates: bool
+) -> None:
+    def trap_of(*offsets: int) -> tuple[object, dict[str, int]]:
+        cpu = cpu_with("ldr w3, [x1]\n strh w4, [x2]\n ldrb w5, [x1, #1]\n ldp x6, x7, [x1]")
+        cpu.translates = translates
+        if with_stage1:
+            turn_mmu_on(cpu)
+        turn_stage2_on(cpu)
+        for offset in offsets:
+            cpu.pc, cpu.x[1], cpu.x[2] = RAM + offset, DEVICE + 8 * offset, DEVICE + 8 * offset
+            trap = run_to_trap(cpu)
+        return trap, dict(cpu.sys)
+
+    for last in (0, 4, 8, 12):
+        assert trap_of(0, 4, 8, 12, last) == trap_of(last)
+
+
+def test_a_page_that_stage_2_refused_is_there_once_the_hypervisor_maps_it() -> None:
+    cpu = cpu_with("ldr x0, [x1]\n hvc #9")
+    turn_stage2_on(cpu)
+    cpu.x[1] = RAM + RAM_SIZE
+    for _ in range(2):
+        assert run_to_trap(cpu).ec == EC.DATA_ABORT_LOWER
+    cpu.memory.write_int(DATA, 8, 42)
+    cpu.memory.write_int(STAGE2 + 0x1000 + 8 * (RAM_SIZE >> 21), 8, DATA | 1 << 10 | 3 << 6 | 0xF << 2 | 1)
+    assert (run_to_trap(cpu).iss, cpu.x[0]) == (9, 42)
+
+
+def test_a_guest_that_looks_for_devices_everywhere_fills_no_memory_with_what_is_kept_of_that() -> None:
+    cpu = cpu_with("ldr w0, [x1]")
+    turn_stage2_on(cpu)
+    for number in range(2 * MAX_REFUSED):
+        cpu.x[1] = 0x8000_0000 + (number << 12)
+        assert run_to_trap(cpu).hpfar == cpu.x[1] >> 8
+    assert len(cpu.tlb.refused) == MAX_REFUSED
+
+
+@pytest.mark.parametrize("tlbi", ["tlbi vmalle1", "tlbi vae1, x2"])
+def test_a_page_that_stage_2_refused_is_another_one_once_the_guest_maps_it_elsewhere(tlbi: str) -> None:
+    cpu = cpu_with(f"ldr x0, [x1]\n {tlbi}\n ldr x0, [x1]\n hvc #9")
+    turn_mmu_on(cpu)
+    turn_stage2_on(cpu)
+    gigabyte = TABLES + 16  # the third one leads to where stage 2 has nothing
+    cpu.memory.write_int(gigabyte, 8, 0xC000_0000 | 1 << 10 | 1)
+    cpu.flush_tlb()
+    cpu.x[1] = 0x8000_0000
+    cpu.x[2] = 0x8012_3000 >> 12  # any page of the block
+    assert run_to_trap(cpu).hpfar == 0xC000_0000 >> 8
+    cpu.memory.write_int(gigabyte, 8, RAM | 1 << 10 | 1)
+    assert run_to_trap(cpu).hpfar == 0xC000_0000 >> 8  # nobody has said so yet
+    cpu.pc += 4
+    trap = run_to_trap(cpu)
+    assert (trap.ec, trap.iss) == (EC.HVC, 9)
+    assert cpu.x[0] == cpu.memory.read_int(RAM, 8)

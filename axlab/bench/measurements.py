@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from math import prod
 from pathlib import Path
 
-from axlab.bench import boots, engines, others, recording, time_travel
+from axlab.bench import boots, engines, exits, others, recording, time_travel
 from axlab.bench import many_runs as scale
 from axlab.bench.clock import best, calibration
 from axlab.bench.figures import Figure, LeftOut, at_most, per_second
@@ -181,6 +181,14 @@ def smp(settings: Settings) -> Iterator[Result]:
         yield per_second(f"{vcpus} vCPU{'s' * (vcpus > 1)} and a lock", run.rate)
 
 
+def leaving(settings: Settings) -> Iterator[Result]:
+    """What it costs to leave a guest, to handle why, and to enter it again."""
+    for what in exits.LEAVES:
+        yield Figure(what, best(settings.repeat, lambda: exits.cost(what)) * 1e6, "us")  # noqa: B023
+    first = next(iter(exits.LEAVES))
+    yield Figure(f"{first}, events recorded", best(settings.repeat, lambda: exits.cost(first, record=True)) * 1e6, "us")
+
+
 def snapshots(settings: Settings) -> Iterator[Result]:
     """A guest of 128 MB, all of it used, twenty times in memory; U-Boot at its prompt on disk, and back from there."""
     with tempfile.TemporaryDirectory(prefix="axlab-bench-") as folder:
@@ -270,6 +278,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "linux-smp": linux_smp,
     "sleepers": sleepers,
     "smp": smp,
+    "exits": leaving,
     "snapshots": snapshots,
     "growth": growth,
     "answers": answers,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Protocol
 
 
@@ -44,6 +45,16 @@ class Claim:
     device: BusDevice
     intid: int = 0
 
+    def access(self, access: Access) -> int:
+        """Carry an access that begins here to the device; raises `NothingThere` where it does not end here, too."""
+        offset = access.address - self.base
+        if offset + access.width > self.size:
+            raise NothingThere(f"nothing answers at {access.address:#x}")
+        return self.device.access(offset, access)
+
+
+BASE = attrgetter("base")
+
 
 class Bus:
     """Devices by address range. The board has one, and every VM has one for its virtual devices."""
@@ -57,11 +68,11 @@ class Bus:
             if claim.base < other.base + other.size and other.base < claim.base + claim.size:
                 raise ValueError(f"{claim.name} at {claim.base:#x} overlaps {other.name} at {other.base:#x}")
         self.claims.append(claim)
-        self.claims.sort(key=lambda known: known.base)
+        self.claims.sort(key=BASE)
 
     def find(self, address: int) -> Claim | None:
         """Who claims `address`, if anybody."""
-        index = bisect_right(self.claims, address, key=lambda claim: claim.base) - 1
+        index = bisect_right(self.claims, address, key=BASE) - 1
         if index >= 0:
             claim = self.claims[index]
             if address < claim.base + claim.size:
@@ -71,6 +82,6 @@ class Bus:
     def access(self, access: Access) -> int:
         """Carry an access to its device; raises `NothingThere` where nobody claims all its bytes."""
         claim = self.find(access.address)
-        if claim is None or access.address + access.width > claim.base + claim.size:
+        if claim is None:
             raise NothingThere(f"nothing answers at {access.address:#x}")
-        return claim.device.access(access.address - claim.base, access)
+        return claim.access(access)

@@ -257,7 +257,8 @@ class Cpu(CpuState):
 
     def current_word(self) -> int:
         """The instruction at pc, which was fetched before."""
-        return data_access.fetch(self)
+        page = self.code.get(self.pc >> 12)
+        return data_access.fetch(self) if page is None else page[(self.pc & 4095) >> 2]
 
     def load_atomic(self, address: int, size: int) -> int:
         """Read memory that the same instruction writes: it must be aligned, and writable first of all."""

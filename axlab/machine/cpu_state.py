@@ -7,6 +7,7 @@ an address is translated. What a CPU does stands in `cpu`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from axlab.machine import stops, system_registers
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
 NS_PER_INSTRUCTION = 100
 
 # The registers that decide how an address is translated: each setting has a TLB of its own.
-REGIME = (
-    "SCTLR_EL1", "TTBR0_EL1", "TTBR1_EL1", "TCR_EL1", "MAIR_EL1", "HCR_EL2", "VTTBR_EL2", "VTCR_EL2",
-)  # fmt: skip
+regime_of = itemgetter("SCTLR_EL1", "TTBR0_EL1", "TTBR1_EL1", "TCR_EL1", "MAIR_EL1", "HCR_EL2", "VTTBR_EL2", "VTCR_EL2")
 MAX_REGIMES = 16
 
 STATE = (
@@ -150,8 +149,7 @@ class CpuState:
 
     def select_regime(self) -> None:
         """Use the TLB that belongs to the current EL and translation registers."""
-        sys = self.sys
-        regime = (self.el, *[sys[name] for name in REGIME])
+        regime = (self.el, *regime_of(self.sys))
         if regime != self.regime:
             if regime[6:] != self.regime[6:]:
                 self.stage2_pages = {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from axlab.machine import mmu, stops
 from axlab.machine.bus import Access, NothingThere
-from axlab.machine.exceptions import GuestException, alignment_fault, external_abort, translation_abort
+from axlab.machine.exceptions import GuestException, alignment_fault, external_abort, stage2_abort, translation_abort
 from axlab.machine.isa.bits import M64
 from axlab.machine.mmu import Translation, TranslationFault
 from axlab.machine.tlb import PAGE_MASK
@@ -25,14 +25,23 @@ ZEROS = bytes(DC_ZVA_SIZE)
 
 
 def translate(cpu: Cpu, address: int, access: str, el: int) -> Translation:
-    """What the MMU says of the page of `address`; an abort where it refuses."""
+    """What the MMU says of the page of `address`; an abort where it refuses.
+
+    Stage 2's refusals are kept as translations are: a driver's next access is to the same device.
+    """
     translations = cpu.tlb.translations
     key = (address >> 12, access, el)
     found = translations.get(key)
     if found is None:
+        refused = cpu.tlb.refused.get(key)
+        if refused is not None and refused.stands(cpu.memory):
+            raise stage2_abort(cpu, access, address, refused.fsc, refused.ipa | address & PAGE_MASK)
         try:
             found = mmu.translate(cpu, address, access, el)
         except TranslationFault as fault:
+            refusal = mmu.refusal_of(cpu, fault)
+            if refusal is not None:
+                cpu.tlb.add_refusal(*key, refusal, fault.span)
             raise translation_abort(cpu, fault) from None
         cpu.tlb.add_translation(*key, found)
     return found

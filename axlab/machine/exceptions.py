@@ -81,11 +81,15 @@ def translation_abort(cpu: Cpu, fault: TranslationFault) -> GuestException:
     """The abort that a failed translation leads to: stage 1 faults go to EL1, stage 2 faults to EL2."""
     if fault.stage == 1:
         return abort(cpu, 1, fault.access, fault.fsc, fault.va)
-    iss = fault.fsc | fault.s1ptw << 7
-    hpfar = fault.ipa >> 12 << 4
-    if fault.access != "x" and not fault.s1ptw:
+    return stage2_abort(cpu, fault.access, fault.va, fault.fsc, fault.ipa, fault.s1ptw)
+
+
+def stage2_abort(cpu: Cpu, access: str, va: int, fsc: int, ipa: int, on_walk: bool = False) -> GuestException:
+    """The abort to EL2 where stage 2 refuses `ipa`. `on_walk`: a descriptor of stage 1 is there."""
+    iss = fsc | on_walk << 7
+    if access != "x" and not on_walk:
         iss |= load_store_syndrome(cpu.current_word())
-    return abort(cpu, 2, fault.access, iss, fault.va, hpfar)
+    return abort(cpu, 2, access, iss, va, ipa >> 12 << 4)
 
 
 def deliver(cpu: Cpu, exception: GuestException) -> Trap | None:

@@ -108,22 +108,22 @@ class VirtualInterface:
     def misr(self) -> int:
         """ICH_MISR_EL2: why the maintenance interrupt is asserted."""
         hcr, enabled = self.hcr, self.priorities.enabled
-        used = sum(1 for lr in self.lrs if lr & LR_STATE)
+        written = [lr for lr in self.lrs if lr]
         causes = (
-            self.eisr() != 0,
-            hcr & HCR_UIE and used <= 1,
+            any(has_ended(lr) for lr in written),
+            hcr & HCR_UIE and len([lr for lr in written if lr & LR_STATE]) <= 1,
             hcr & HCR_LRENPIE and hcr >> HCR_EOI_COUNT_SHIFT,
-            hcr & HCR_NPIE and not any(lr & LR_PENDING for lr in self.lrs),
+            hcr & HCR_NPIE and not any(lr & LR_PENDING for lr in written),
             hcr & HCR_VGRP0EIE and enabled[0],
             hcr & HCR_VGRP0DIE and not enabled[0],
             hcr & HCR_VGRP1EIE and enabled[1],
             hcr & HCR_VGRP1DIE and not enabled[1],
         )
-        return sum(1 << bit for bit, cause in enumerate(causes) if cause)
+        return sum([1 << bit for bit, cause in enumerate(causes) if cause])
 
     def eisr(self) -> int:
         """ICH_EISR_EL2: list registers whose interrupt has ended, and which asked to be told."""
-        return sum(1 << n for n, lr in enumerate(self.lrs) if lr & LR_EOI and not lr & (LR_STATE | LR_HW))
+        return sum(1 << n for n, lr in enumerate(self.lrs) if has_ended(lr))
 
     def elrsr(self) -> int:
         """ICH_ELRSR_EL2: list registers that are free."""
@@ -167,7 +167,7 @@ class VirtualInterface:
         best = None
         enabled = self.priorities.enabled
         for number, lr in enumerate(self.lrs):
-            if lr & LR_STATE == LR_PENDING and enabled[group_of(lr)]:
+            if lr and lr & LR_STATE == LR_PENDING and enabled[group_of(lr)]:
                 if best is None or priority_of(lr) < priority_of(self.lrs[best]):
                     best = number
         return best
@@ -246,6 +246,11 @@ class VirtualInterface:
         if self.journal is not None:
             self.journal.append((interrupt_of(lr) & (0x3FF if self.version == 2 else 0xFFFF), action, now))
         self.update()
+
+
+def has_ended(lr: int) -> bool:
+    """Whether the interrupt of a list register is over, and the hypervisor asked to be told."""
+    return lr & LR_EOI != 0 and not lr & (LR_STATE | LR_HW)
 
 
 def is_special(value: int) -> bool:

@@ -11,6 +11,7 @@ runs the functions below with a list in which every descriptor that is read is n
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple, Protocol
@@ -121,8 +122,10 @@ class TranslationFault(Exception):
     """An access that cannot be translated: a fault of the guest, or of stage 2 for the hypervisor.
 
     `kind` is a key of FAULT_STATUS, `level` that of the table walk. `ipa` is set in stage 2: what was
-    being translated, the address of a stage 1 descriptor if `s1ptw`.
+    being translated, the address of a stage 1 descriptor if `s1ptw`. `span` is that of stage 1's block or page.
     """
+
+    span = 12
 
     def __init__(self, request: Request, kind: str, level: int) -> None:
         super().__init__(request, kind, level)
@@ -145,6 +148,26 @@ class TranslationFault(Exception):
         return f"stage {self.stage} {self.kind} fault, level {self.level}, VA {self.va:#x}{ipa}{walk}"
 
 
+class Refusal(NamedTuple):
+    """What stage 2 has said of the page `ipa`, to which stage 1 leads: a fault status code.
+
+    `walk` are the descriptors that say so, by their addresses. Hardware walks again after a fault; here it is enough
+    that they are what they were.
+    """
+
+    fsc: int
+    ipa: int
+    walk: tuple[tuple[int, int], ...]
+
+    def stands(self, memory: Memory) -> bool:
+        """Whether stage 2's tables still say so."""
+        for address, descriptor in self.walk:
+            content = memory.pages.get(address >> 12)
+            if descriptor != (0 if content is None else read_descriptor(content, address & PAGE_OFFSET)[0]):
+                return False
+        return True
+
+
 Log = list[Fetch] | None
 
 
@@ -158,7 +181,11 @@ def resolve(cpu: Mmu, va: int, access: str, el: int, log: Log) -> Translation:
     ipa, allows, attributes, span = stage1(cpu, va, access, el, log)
     if not cpu.sys["HCR_EL2"] & (HCR_VM | HCR_DC):
         return Translation(ipa & PAGE_BASE, ipa & PAGE_BASE, allows, attributes, span)
-    page = stage2(cpu, Request(va, access, 2, ipa), log)
+    try:
+        page = stage2(cpu, Request(va, access, 2, ipa), log)
+    except TranslationFault as fault:
+        fault.span = span
+        raise
     kind = memory_type.combine(attributes, page.mem_attr)
     return Translation(page.pa, ipa & PAGE_BASE, allows & page.allows, kind, span)
 
@@ -219,6 +246,16 @@ def stage1_allows(el: int, ap: int, xn: int, wxn: bool) -> int:
     if wxn and writable:
         executable = False
     return (READ if readable else 0) | (WRITE if writable else 0) | (EXECUTE if executable else 0)
+
+
+def refusal_of(cpu: Mmu, fault: TranslationFault) -> Refusal | None:
+    """What to keep of a fault in order to know the next one without a walk; None where it is not one of a page."""
+    if fault.stage == 1 or fault.s1ptw or fault.kind == "external":
+        return None
+    log: list[Fetch] = []
+    with suppress(TranslationFault):
+        stage2(cpu, Request(fault.va, fault.access, 2, fault.ipa), log)
+    return Refusal(fault.fsc, fault.ipa & PAGE_BASE, tuple([(fetch.address, fetch.descriptor) for fetch in log]))
 
 
 def stage2(cpu: Mmu, request: Request, log: Log) -> Stage2Page:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, ClassVar
 
 from axlab.machine.bus import Access
@@ -35,6 +36,9 @@ class Register:
         return self.width // 8
 
 
+OFFSET = attrgetter("offset")
+
+
 class Device:
     """A device is its `registers` and the methods that they name. Unlisted offsets read 0, ignore stores."""
 
@@ -43,7 +47,7 @@ class Device:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.by_offset = sorted(cls.registers, key=lambda register: register.offset)
+        cls.by_offset = sorted(cls.registers, key=OFFSET)
 
     def __init__(self) -> None:
         self.reset()
@@ -73,7 +77,7 @@ class Device:
 
     def find(self, offset: int) -> tuple[Register | None, int, int]:
         """The register at an offset, its index in the array, and how far into it the offset points."""
-        place = bisect_right(self.by_offset, offset, key=lambda register: register.offset) - 1
+        place = bisect_right(self.by_offset, offset, key=OFFSET) - 1
         if place >= 0:
             register = self.by_offset[place]
             index, skip = divmod(offset - register.offset, register.size)

@@ -46,9 +46,10 @@ def run(cpu: Cpu, instructions: int, execute: Callable[[Cpu, int], Trap | None])
 def look_for_interrupts(cpu: Cpu) -> Trap | None:
     """Between two instructions: private interrupts go to EL2, virtual ones to EL1 unless PSTATE masks them."""
     cpu.attention = False
+    now = cpu.now
     for intid, asserted in (
-        (PPI_CNTV, cpu.timer.virtual_line(cpu.now)),
-        (PPI_CNTP, cpu.timer.physical_line(cpu.now)),
+        (PPI_CNTV, cpu.timer.virtual_line(now)),
+        (PPI_CNTP, cpu.timer.physical_line(now)),
         (PPI_MAINTENANCE, cpu.gic.maintenance_pending()),
     ):
         if asserted and intid not in cpu.active_ppis:
@@ -88,7 +89,7 @@ def execute(cpu: Cpu, stop: int, straight: bool = False) -> Trap | None:
     decoded = cpu.decoded
     try:
         if cpu.il:
-            cpu.current_word()
+            data_access.fetch(cpu)
             raise GuestException(1, EC.ILLEGAL_STATE)
         for executed in range(cpu.executed + 1, stop + 1):
             pc = cpu.pc

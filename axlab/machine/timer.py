@@ -56,11 +56,11 @@ class GenericTimer:
 
     def virtual_line(self, now: int) -> bool:
         """Whether the virtual timer asserts its interrupt, PPI 27."""
-        return self.virtual_control(now) == ENABLE | ISTATUS
+        return self.sys["CNTV_CTL_EL0"] == ENABLE and self.virtual_counter(now) >= self.sys["CNTV_CVAL_EL0"]
 
     def physical_line(self, now: int) -> bool:
         """Whether the physical timer asserts its interrupt, PPI 30."""
-        return self.physical_control(now) == ENABLE | ISTATUS
+        return self.sys["CNTP_CTL_EL0"] == ENABLE and self.physical_counter(now) >= self.sys["CNTP_CVAL_EL0"]
 
     def virtual_deadline(self) -> int | None:
         """When, in ns, the virtual timer asserts its interrupt (0 or a time past: it does so now); None: never."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from axlab.machine.mmu import Translation
+from axlab.machine.mmu import Refusal, Translation
 
 PAGE_MASK = 0xFFF
 
@@ -18,6 +18,7 @@ PAGE_BITS = 12
 # The last page of the address space has no views: what lies behind an address with a view is an address, too.
 LAST_PAGE = (1 << 52) - 1
 HIGHEST_VIEWED = (LAST_PAGE << PAGE_BITS) - 1
+MAX_REFUSED = 256  # pages: no board has so many devices
 PAGE_NUMBER = (1 << 44) - 1  # bits 55 to 12 of an address
 
 # Sizes of accesses in bytes that one element of a view holds, and its format.
@@ -43,8 +44,8 @@ class Tlb:
     `read_bytes` and `write_bytes`: the pages where an access need not be aligned.
     `written` finds the virtual pages in `writers` by physical page. `translations` keeps what the MMU
     said, by (virtual page, access, EL): also of devices, and of pages that have no view. `targets` are the
-    translated blocks by virtual address, `blocks` the keys of `translations` by span and number of
-    their blocks.
+    translated blocks by virtual address. `refused` is where stage 2 refused, by the keys of `translations`; `blocks`
+    are the keys of both by span and number of their blocks.
     """
 
     __slots__ = (
@@ -55,6 +56,7 @@ class Tlb:
         "code",
         "written",
         "translations",
+        "refused",
         "targets",
         "blocks",
     )
@@ -67,6 +69,7 @@ class Tlb:
         self.code: Views = {}
         self.written: dict[int, list[int]] = {}
         self.translations: dict[tuple[int, str, int], Translation] = {}
+        self.refused: dict[tuple[int, str, int], Refusal] = {}
         self.targets: dict[int, Any] = {}
         self.blocks: dict[int, dict[int, set[tuple[int, str, int]]]] = {}
 
@@ -110,8 +113,20 @@ class Tlb:
     def add_translation(self, page: int, access: str, el: int, found: Translation) -> None:
         """Keep what the MMU said of virtual page `page`; whoever adds a view of the page has asked this before."""
         self.translations[page, access, el] = found
-        block = (page & PAGE_NUMBER) >> found.span - PAGE_BITS
-        self.blocks.setdefault(found.span, {}).setdefault(block, set()).add((page, access, el))
+        self._add_block(page, access, el, found.span)
+
+    def add_refusal(self, page: int, access: str, el: int, refusal: Refusal, span: int) -> None:
+        """Keep that stage 2 refused virtual page `page`, which lies in a block of `span` bits in stage 1.
+
+        Only so many: a guest that looks for devices everywhere must not fill the memory.
+        """
+        if len(self.refused) < MAX_REFUSED:
+            self.refused[page, access, el] = refusal
+            self._add_block(page, access, el, span)
+
+    def _add_block(self, page: int, access: str, el: int, span: int) -> None:
+        block = (page & PAGE_NUMBER) >> span - PAGE_BITS
+        self.blocks.setdefault(span, {}).setdefault(block, set()).add((page, access, el))
 
     def drop_page(self, page: int) -> bool:
         """Forget the translations of virtual page `page`, and of all that is in one block of stage 1 with it.
@@ -121,7 +136,9 @@ class Tlb:
         code = False
         for span, blocks in self.blocks.items():
             for key in blocks.pop(page >> span - PAGE_BITS, ()):
-                del self.translations[key]
+                self.refused.pop(key, None)
+                if self.translations.pop(key, None) is None:
+                    continue
                 for views in (self.writers if key[1] == "w" else self.readers)[1:9]:
                     views.pop(key[0], None)
                 (self.write_bytes if key[1] == "w" else self.read_bytes).pop(key[0], None)

@@ -95,8 +95,9 @@ class Pl011(Device):
         return byte
 
     def flags(self) -> int:
-        full = 0 if self.room else RXFF
-        return TXFE | full | (0 if self.received else RXFE)
+        if not self.received:
+            return TXFE | RXFE
+        return TXFE if self.room else TXFE | RXFF
 
     def resize_fifo(self) -> None:
         """LCR_H: a FIFO of 16 that becomes one of 1 keeps the oldest byte."""

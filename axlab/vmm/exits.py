@@ -277,7 +277,8 @@ def decode_sgi(value: int) -> SendIPI:
 
 
 def decode_instruction_abort(trap: Trap, cpu: Cpu, bus: Bus) -> Exit:
-    return NestedPageFault(faulting_ipa(trap), "x", bool(trap.iss >> 7 & 1), is_permission_fault(trap))
+    on_walk = bool(trap.iss >> 7 & 1)
+    return NestedPageFault(faulting_ipa(trap, on_walk), "x", on_walk, is_permission_fault(trap))
 
 
 def decode_data_abort(trap: Trap, cpu: Cpu, bus: Bus) -> Exit:
@@ -286,9 +287,9 @@ def decode_data_abort(trap: Trap, cpu: Cpu, bus: Bus) -> Exit:
     ISS: ISV 24, SAS 23-22, SSE 21, SRT 20-16, SF 15, S1PTW 7, WnR 6, DFSC 5-0.
     """
     iss = trap.iss
-    address = faulting_ipa(trap)
     is_write = bool(iss >> 6 & 1)
     on_walk = bool(iss >> 7 & 1)
+    address = faulting_ipa(trap, on_walk)
     if on_walk or bus.find(address) is None:
         return NestedPageFault(address, "w" if is_write else "r", on_walk, is_permission_fault(trap))
     if not iss >> 24 & 1:
@@ -310,9 +311,9 @@ DECODERS: dict[int, Callable[[Trap, Cpu, Bus], Exit]] = {
 }
 
 
-def faulting_ipa(trap: Trap) -> GuestPhysAddr:
+def faulting_ipa(trap: Trap, on_walk: bool) -> GuestPhysAddr:
     """HPFAR_EL2 has the page, FAR_EL2 the offset in it. On a walk of stage 1 there is the page alone."""
-    offset = 0 if trap.iss >> 7 & 1 else trap.far & 0xFFF
+    offset = 0 if on_walk else trap.far & 0xFFF
     return GuestPhysAddr(trap.hpfar >> 4 << 12 | offset)
 
 

@@ -42,12 +42,12 @@ def mmio_write(hv: Hypervisor, vm: Vm, vcpu: Vcpu, exit: MmioWrite) -> None:
 def access(hv: Hypervisor, vm: Vm, vcpu: Vcpu, value: Access) -> int | None:
     """Carry an access to the VM's bus; None, and an external abort for the guest, where nothing answers."""
     claim = vm.bus.find(value.address)
+    assert claim is not None  # else the exit would be another one
     try:
-        answer = vm.bus.access(value)
+        answer = claim.access(value)
     except NothingThere:
         abort(hv, vm, vcpu, value.address, value.is_write)
         return None
-    assert claim is not None
     if hv.events.observers:
         data = value.value if value.is_write else answer
         hv.events.emit(

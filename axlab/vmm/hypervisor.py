@@ -345,13 +345,12 @@ class Hypervisor:
                 return "mistake"
             if stop is not None and stop():
                 return "stop"
-            busy = self.physical_cpus.busy()
-            cut = next((known for known in busy if known.cut > known.clock), None)
-            pcpu = cut or (min(busy, key=lambda known: known.clock) if busy else None)
+            pcpu, busy = self.physical_cpus.turn()
+            cut = pcpu is not None and pcpu.cut > pcpu.clock
             due = self.timeline.next_time()
             if pcpu is None and due is None:
                 return "idle"
-            is_event = pcpu is None or cut is None and due is not None and due <= pcpu.clock
+            is_event = pcpu is None or not cut and due is not None and due <= pcpu.clock
             at = due if is_event else pcpu.clock  # type: ignore[union-attr]
             assert at is not None
             if until is not None and at >= until:
@@ -362,9 +361,9 @@ class Hypervisor:
                 return "instructions"
             else:
                 assert pcpu is not None and pcpu.task is not None
-                limit = self._limit(pcpu, len(busy), due)
-                end = limit if until is None or len(busy) > 1 else min(limit, until)
-                self._step(PHASES[pcpu.task.phase], pcpu, cut.cut if cut else end, limit)
+                limit = self._limit(pcpu, busy, due)
+                end = limit if until is None or busy > 1 else min(limit, until)
+                self._step(PHASES[pcpu.task.phase], pcpu, pcpu.cut if cut else end, limit)
 
     def _limit(self, pcpu: PhysicalCpu, busy: int, due: int | None) -> int:
         """Where the slice of a physical CPU ends: at its tick, the next event, and, if others are busy, at the quantum.

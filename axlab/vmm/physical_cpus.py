@@ -57,12 +57,13 @@ class PhysicalCpu:
         """Run the guest to its next trap or stop, at most to the end of the slice, or of the budget."""
         cpu = vcpu.cpu
         self.cut = self.limit
-        if hv.stops.holds_before(hv, vm, vcpu):
+        if hv.stops.points and hv.stops.holds_before(hv, vm, vcpu):
             return None
         vm.devices.before_entry(vcpu, self.clock)
         cpu.enter(self.clock)
         instructions = max(1, -((self.clock - self.limit) // hv.ns_per_instruction))
-        instructions = hv.stops.at_most(instructions, hv, vm)
+        if hv.stops.points:
+            instructions = hv.stops.at_most(instructions, hv, vm)
         if hv.budget is not None:
             instructions = min(instructions, hv.budget)
         before = cpu.executed
@@ -120,6 +121,20 @@ class PhysicalCpus:
     def busy(self) -> list[PhysicalCpu]:
         """Those that have a task."""
         return [pcpu for pcpu in self.cpus if pcpu.task is not None]
+
+    def turn(self) -> tuple[PhysicalCpu | None, int]:
+        """Who goes next, a slice that was cut short or else the clock that is behind; and how many have a task."""
+        chosen, busy = None, 0
+        for pcpu in self.cpus:
+            if pcpu.task is not None:
+                busy += 1
+                if (
+                    chosen is None
+                    or chosen.cut <= chosen.clock
+                    and (pcpu.cut > pcpu.clock or pcpu.clock < chosen.clock)
+                ):
+                    chosen = pcpu
+        return chosen, busy
 
     def place(self, hv: Hypervisor, task: Task) -> None:
         """A ready task takes an idle physical CPU, best the one that it had, or waits in the scheduler's queue."""

@@ -65,7 +65,7 @@ class HostBus(Bus):
         if claim is not None and isinstance(claim.device, Pl031):
             claim.device.now_ns = self.cpus[access.cpu].now
         self.touched = True
-        return self.board.access(access)
+        return self.board.access(access) if claim is None else claim.access(access)
 
 
 @dataclass
@@ -126,10 +126,9 @@ def console_output(hv: Hypervisor, vm: Vm, claim: Claim) -> None:
     """After an access to a UART: take what it sent, give it what was typed, look at its interrupt."""
     uart = claim.device
     assert isinstance(uart, Pl011)
-    sent = uart.take_output()
-    if sent:
-        printed(hv, vm, sent)
-    if claim is vm.devices.uarts[0]:
+    if uart.output:
+        printed(hv, vm, uart.take_output())
+    if vm.console.pending and claim is vm.devices.uarts[0]:
         vm.console.feed(uart)
     vm.devices.set_level(hv, vm, claim)
 

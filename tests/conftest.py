@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Callable
@@ -10,7 +11,6 @@ from pathlib import Path
 import hypothesis
 import pytest
 import schedule
-from jupyter_lab import browser, server  # noqa: F401 -- fixtures
 from notebook_cells import ip  # noqa: F401 -- a fixture
 
 # The same examples on every run and machine, and no time limit on an example: a slow machine is no defect.
@@ -36,6 +36,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     schedule.longest_first(items)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # thousands of tests stay to the end: whoever looks for garbage need not look at them
 
 
 @pytest.hookimpl(optionalhook=True)

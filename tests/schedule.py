@@ -1,7 +1,7 @@
 """The order of the tests, and which of several processes runs which.
 
-A process takes whole files, so that what a file's tests share (a booted guest, a JupyterLab) is made once. Files with
-slow tests are taken first: then all processes end at about the same time.
+A process takes whole files, so that what a file's tests share (a booted guest) is made once. Files with slow tests are
+taken first: then all processes end at about the same time.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ import pytest
 
 APART = "tests/test_course_answers.py"
 """The file that takes longest. What its tests share is made for each lab, so that each lab can be taken alone."""
+
+TOGETHER = "tests/browser/"
+"""The folder whose files share a JupyterLab."""
 
 
 def longest_first(items: list[pytest.Item]) -> None:
@@ -37,6 +40,10 @@ def taken_together(nodeid: str) -> str:
 
     >>> taken_together("tests/test_course_answers.py::test_a[01-states]")
     'tests/test_course_answers.py[01-states]'
+    >>> taken_together("tests/browser/test_console.py::test_a")
+    'tests/browser/'
     """
     file, _, test = nodeid.partition("::")
+    if file.startswith(TOGETHER):
+        return TOGETHER
     return file + test[test.find("[") :] if file == APART and "[" in test else file

@@ -78,7 +78,7 @@ OF_EVERY_DEBIAN = {"apt", "dash", "util-linux"}
 def test_every_debian_package_that_a_test_needs_is_in_the_table_and_installed_for_the_whole_run() -> None:
     calls = [
         match.group(1)
-        for path in (ROOT / "tests").glob("test_*.py")
+        for path in (ROOT / "tests").rglob("*.py")
         for match in re.finditer(r"\bneeds?\([^,\n]*, \"([a-z0-9-]+)\"\)", path.read_text(encoding="utf-8"))
     ]
     needed = set(calls) - OF_EVERY_DEBIAN

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from jupyter_lab import Server, keep, make_dark, notebook, opened, run_all
+
+from browser.jupyter_lab import Server, keep, make_dark, notebook, opened, run_all
 
 pytestmark = pytest.mark.slow
 
@@ -28,10 +29,9 @@ CELLS = (
 @pytest.fixture(scope="module")
 def page(server: Server, browser: Any) -> Iterator[Any]:
     """A notebook of live pictures, open in the browser, all cells run."""
-    page = opened(browser, server, "pictures.ipynb", notebook(*CELLS), 1400)
-    run_all(page)
-    yield page
-    page.context.close()
+    with opened(browser, server, "pictures.ipynb", notebook(*CELLS), 1400) as page:
+        run_all(page)
+        yield page
 
 
 EXECUTE = """async (code) => { const panel = window.jupyterapp.shell.currentWidget;

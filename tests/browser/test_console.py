@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from jupyter_lab import Server, keep, make_dark, notebook, opened, run_all, wait_for_kernel
+
+from browser.jupyter_lab import Server, keep, make_dark, notebook, opened, run_all, wait_for_kernel
 
 pytestmark = pytest.mark.slow
 
@@ -30,10 +31,9 @@ CELLS = ("%load_ext axlab", ANSWERS, "%axlab console echo --live", "%vm start ec
 
 @pytest.fixture(scope="module")
 def page(server: Server, browser: Any) -> Iterator[Any]:
-    page = opened(browser, server, "console.ipynb", notebook(*CELLS))
-    run_all(page)
-    yield page
-    page.context.close()
+    with opened(browser, server, "console.ipynb", notebook(*CELLS)) as page:
+        run_all(page)
+        yield page
 
 
 def console(page: Any) -> Any:

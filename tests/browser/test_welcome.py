@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from jupyter_lab import ARTIFACTS, KERNEL_IS_READY, ROOT, Server, make_dark, opened
+
+from browser.jupyter_lab import ARTIFACTS, KERNEL_IS_READY, ROOT, Server, make_dark, opened
 
 pytestmark = pytest.mark.slow
 
@@ -18,9 +19,8 @@ PICTURES = """() => [...document.querySelectorAll('.jp-OutputArea-output img')]
 @pytest.fixture(scope="module")
 def page(server: Server, browser: Any) -> Iterator[Any]:
     """The notebook, open in the browser."""
-    page = opened(browser, server, NAME, (ROOT / "notebooks" / NAME).read_text(encoding="utf-8"))
-    yield page
-    page.context.close()
+    with opened(browser, server, NAME, (ROOT / "notebooks" / NAME).read_text(encoding="utf-8")) as page:
+        yield page
 
 
 def screenshots(page: Any, name: str) -> None:

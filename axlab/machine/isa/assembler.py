@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from axlab.errors import AxError, SourceErrors, nearest
@@ -41,11 +42,17 @@ def assemble(
 ) -> Assembled:
     """Assemble a source for the address `origin`. Raises `SourceErrors`, an `AxError`, with all that is wrong.
 
-    `includes` are the sources that `.include` may name: no file is read.
+    `includes` are the sources that `.include` may name: no file is read. The last few results are remembered, since
+    the same guest is made again and again; nobody changes what is in one.
     """
+    return _assemble(source, origin, name, tuple((includes or {}).items()))
+
+
+@lru_cache(maxsize=64)
+def _assemble(source: str, origin: int, name: str, includes: tuple[tuple[str, str], ...]) -> Assembled:
     if origin % 4 or not 0 <= origin < 1 << 64:
         raise AxError(f"the origin {origin:#x} is no address that is aligned to 4 bytes")
-    assembly = Assembly(name, Program(origin), includes or {})
+    assembly = Assembly(name, Program(origin), dict(includes))
     assembly.read(source_lines(source))
     assembly.end()
     size = assembly.program.place()

@@ -20,11 +20,14 @@ MASKED_OR_NAMED = re.compile(rf"\(({VARIABLE})&({M32}|{M64})\)|\b(x\d+|[a-z]+_\d
 ARITHMETIC = re.compile(r"[0-9()+\-*&|^<>~]+")
 TERM = r"(\w+|\(\w+<<\d+\))"
 SUM = re.compile(rf"\(\({TERM}(\+-?|-){TERM}\)&({M32}|{M64})\)")
+CORRECTED = re.compile(rf"({VARIABLE})=\(s if\(s:=([^:]*)\)(<=|>=|<)(\d+) else s([+-]\d+)\)")
+OPPOSITE = {"<=": ">", ">=": "<", "<": ">="}
+TEST = re.compile(r"if \((\w+|\((?:\w+|\((\w+)>>(\d+)\))&(\d+)\))(==|!=)0\):")
 SHIFTED = re.compile(r"\((\w+)<<(\d+)\)")
 SIGNED = re.compile(rf"(\()?\(\((\w+|\(\w+&\d+\))\^(\d+)\)-\3\)(?(1)(?:&{M64}\)))")
 INVERTED = re.compile(rf"\(\(~(x\d+)\)&({M32}|{M64})\)")
 STEP = re.compile(r"\((\w+)([+-])-?(\d+)\)")
-ACCESS = re.compile(r"\b[RW][1248]\[\((\w+)>>12\)\]")
+ACCESS = re.compile(r"\b[RW][1248]\[(\w+)>>12\]")
 ADDRESS = re.compile(r"a_\d+=")  # is used for nothing but an access: beyond the address space there are no views
 NEAR = 1 << 32
 REGISTER = re.compile(r"x\d+|sp|q|r")
@@ -86,13 +89,20 @@ class Facts:
             self.used.add(name)
         return self.high.get(name)
 
-    def cheaper(self, line: str) -> str:
-        """The line with comparisons for masks, and without those that bounds say are not needed."""
+    def cheaper(self, line: str) -> list[str]:
+        """The line with comparisons for masks, and without those that bounds say are not needed; it may become two."""
+        if line.startswith("if "):
+            line = TEST.sub(tested, line)
         if "~" in line:
             line = INVERTED.sub(self.inverted, line)
         if "^" in line:
             line = SIGNED.sub(self.signed, line)
-        return SUM.sub(self.sum, line) if "&" in line else line
+        if "&" in line:
+            line = SUM.sub(self.sum, line)
+        if "(s:=" in line and (whole := CORRECTED.fullmatch(line)):
+            name, value, compared, limit, by = whole.groups()
+            return [f"{name}={value}", f"if {name}{OPPOSITE[compared]}{limit}:{name}{by[0]}={by[1:]}"]
+        return [line]
 
     def bound(self, text: str) -> int | None:
         """The most that a number, a name or a shifted name can be; None where it is not known or may be negative."""
@@ -136,7 +146,7 @@ class Facts:
 
     def learn(self, line: str, high: int | None) -> None:
         """What a line says of what it accesses, and an assignment of its target, which is at most `high`."""
-        if ">>12)]" in line:
+        if ">>12]" in line:
             for access in ACCESS.finditer(line):
                 self.accessed(access[1])
         match = ASSIGNMENT.fullmatch(line)
@@ -196,3 +206,11 @@ class Facts:
             self.origins.pop(name, None)
             for address in [address for address, (base, _) in self.origins.items() if base == name]:
                 del self.origins[address]
+
+
+def tested(match: re.Match[str]) -> str:
+    """A comparison with zero as Python does it without comparing; of one bit, without shifting."""
+    value, shifted, by, mask, operator = match.groups()
+    if shifted:
+        value = f"{shifted}&{int(mask) << int(by)}"
+    return f"if {value}:" if operator == "!=" else f"if not {value}:"

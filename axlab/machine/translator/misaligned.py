@@ -21,8 +21,8 @@ PACKED: dict[str, object] = {
     )
 }  # fmt: skip
 
-PLACE = r"\[\((?P<a>\w+)>>12\)\]"
-OFFSET = r"I(?P=n)\[\((?P=a)&4095\)\]"
+PLACE = r"\[(?P<a>\w+)>>12\]"
+OFFSET = r"I(?P=n)\[(?P=a)&4095\]"
 LOAD = re.compile(rf"R(?P<n>[248]){PLACE}\[{OFFSET}\]")
 STORE = re.compile(rf"W(?P<n>[248]){PLACE}\[{OFFSET}\]=(?P<v>.*)")
 LOAD_PAIR = re.compile(rf"p=R(?P<n>[48]){PLACE};i={OFFSET};q=p\[i\];r=p\[i\+1\]")
@@ -31,7 +31,7 @@ STORE_PAIR = re.compile(rf"p=W(?P<n>[48]){PLACE};i={OFFSET};p\[i\+1\]=(?P<second
 
 def at_any_alignment(line: str) -> str:
     """The line with calls of `PACKED` for accesses that need to be aligned."""
-    line = LOAD_PAIR.sub(r"q,r=load_pair_\g<n>(RA[(\g<a>>>12)],\g<a>&4095)", line)
-    line = STORE_PAIR.sub(r"store_pair_\g<n>(WA[(\g<a>>>12)],\g<a>&4095,\g<first>,\g<second>)", line)
-    line = STORE.sub(r"store_\g<n>(WA[(\g<a>>>12)],\g<a>&4095,\g<v>)", line)
-    return LOAD.sub(r"load_\g<n>(RA[(\g<a>>>12)],\g<a>&4095)[0]", line)
+    line = LOAD_PAIR.sub(r"q,r=load_pair_\g<n>(RA[\g<a>>>12],\g<a>&4095)", line)
+    line = STORE_PAIR.sub(r"store_pair_\g<n>(WA[\g<a>>>12],\g<a>&4095,\g<first>,\g<second>)", line)
+    line = STORE.sub(r"store_\g<n>(WA[\g<a>>>12],\g<a>&4095,\g<v>)", line)
+    return LOAD.sub(r"load_\g<n>(RA[\g<a>>>12],\g<a>&4095)[0]", line)

@@ -78,8 +78,13 @@ def place(folder: Folder, address: Value, size: int) -> tuple[str, str]:
         raise Unfoldable(f"an access of {size} bytes")
     if not address.simple:
         address = folder.temporary(address, "a")
-    page, offset = combine(">>", address, number(12)).run, combine("&", address, number(4095)).run
+    page, offset = bare(combine(">>", address, number(12))), bare(combine("&", address, number(PAGE_MASK)))
     return page, offset if size == 1 else f"I{size}[{offset}]"
+
+
+def bare(value: Value) -> str:
+    """The text of an operation without its brackets, which cost time when it is compiled."""
+    return value.run[1:-1] if value.kind == "text" else value.run
 
 
 def load(folder: Folder, address: Value, size: Value) -> Value:
@@ -134,7 +139,7 @@ def load_exclusive(folder: Folder, address: Value, size: Value) -> Value:
     bytes_ = folder.decide(size)
     if not address.simple:
         address = folder.temporary(address, "a")
-    add(folder, "memory", f"R1[({address.run}>>12)]")
+    add(folder, "memory", f"R1[{address.run}>>12]")
     return text(f"load_exclusive(CPU,{address.run},{bytes_})", 0, (1 << 8 * bytes_) - 1, "memory")
 
 
@@ -143,7 +148,7 @@ def store_exclusive(folder: Folder, address: Value, size: Value, value: Value) -
     bytes_ = folder.decide(size)
     if not address.simple:
         address = folder.temporary(address, "a")
-    add(folder, "memory", f"W1[({address.run}>>12)]")
+    add(folder, "memory", f"W1[{address.run}>>12]")
     check_alignment(folder, address, bytes_)
     stored = masked(value, (1 << 8 * bytes_) - 1).run
     return text(f"store_exclusive(CPU,{address.run},{bytes_},{stored})", 0, 1, "memory")
@@ -220,7 +225,7 @@ def system_operation(folder: Folder, cpu: Value, encoding: Value, rt: Value, val
     """DC ZVA of a page that may be written at once: `Z` has those, if DC ZVA is allowed here."""
     if tuple(int(part) for part in encoding.text.split("|")) != DC_ZVA:
         raise Unfoldable("a system operation")
-    page, index = combine(">>", value, number(12)).run, f"({value.run}&{PAGE_MASK & -DC_ZVA_SIZE})"
+    page, index = bare(combine(">>", value, number(12))), f"({value.run}&{PAGE_MASK & -DC_ZVA_SIZE})"
     add(folder, "memory", f"p=Z[{page}];i={index};p[i:i+{DC_ZVA_SIZE}]=ZEROS")
     return ""
 

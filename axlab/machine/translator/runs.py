@@ -22,8 +22,8 @@ NAME = r"[a-z]+_?\d*"
 OPERAND = rf"({NAME}|\d+)"
 SUM = re.compile(rf"\({OPERAND}(\+-?|-){OPERAND}\)|{OPERAND}")
 ASSIGNMENT = re.compile(rf"({NAME})=(.*)")
-PLACE = r"\[\((?P<a>\w+)>>12\)\]"
-OFFSET = r"(?:I(?P=n)\[)?\((?P=a)&4095\)\]?"
+PLACE = r"\[(?P<a>\w+)>>12\]"
+OFFSET = r"(?:I(?P=n)\[)?(?P=a)&4095\]?"
 STORE = re.compile(rf"W(?P<n>[1248]){PLACE}\[{OFFSET}\]=(?P<v>.*)")
 STORE_PAIR = re.compile(rf"p=W(?P<n>[48]){PLACE};i={OFFSET};p\[i\+1\]=(?P<second>[^;]*);p\[i\]=(?P<v>[^;]*)")
 LOAD = re.compile(rf"({NAME})=R(?P<n>[1248]){PLACE}\[{OFFSET}\]")

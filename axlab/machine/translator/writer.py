@@ -39,6 +39,7 @@ class Fetched:
 STEPPED = {
     "ERET", "SVC", "HVC", "SMC", "BRK", "HLT", "UDF", "WFI", "WFE", "DRPS", "DCPS1", "DCPS2", "DCPS3", "CASP",
 }  # fmt: skip
+LOADED = ";q=p[i];r=p[i+1]"  # the end of a line that loads a pair into variables
 NZCV = (1, 3, 4, 2, 0)  # o0, op1, CRn, CRm, op2: the flags as a system register
 
 
@@ -75,12 +76,12 @@ class Writer:
     held: int = 0  # values that were kept for flags
     loops: bool = False
     head: int = 0  # of which the text is being written
-    begun: int = 0  # the line with which that begins
+    begun: int = 0  # the line of `plain` with which that begins
     at: Position = field(default_factory=lambda: Position(0, 0, 0))
 
     def write_head(self, head: int, margin: str) -> None:
         """Add the text that is executed from a head of the plan on."""
-        self.head, self.begun = head, len(self.lines)
+        self.head, self.begun = head, len(self.plain)
         self.at = Position(head, head, head, margin=margin)
         self.at.facts.assume(self.assumed.setdefault(head, {}), self.used)
         self.write_block()
@@ -149,10 +150,12 @@ class Writer:
         if "@" in line:
             line = QUESTION.sub(self.answer, line)
         self.plain.append(indent + line)
-        line = self.at.facts.cheaper(line)
+        lines = self.at.facts.cheaper(line)
         if self.pcs[-1] in self.misaligned:
-            line = at_any_alignment(line)
-        self.lines.append(self.at.margin + indent + line)
+            lines = [at_any_alignment(line) for line in lines]
+        self.add_lines(indent, lines)
+        if line.endswith("=r"):
+            load_at_once(self.lines)
 
     def add_lines(self, indent: str, lines: list[str]) -> None:
         """Add lines as they are."""
@@ -277,6 +280,15 @@ class Writer:
                 facts.aligned.add("sp")
         elif ALIGNED in facts.assumed:
             self.used.add(ALIGNED)
+
+
+def load_at_once(lines: list[str]) -> None:
+    """Of a pair that was loaded into variables, and from there into two registers, leave out the variables. The second
+    is loaded first: it may be outside the page, and nothing may be changed then."""
+    pair, first, second = lines[-3:]
+    if pair.endswith(LOADED) and first.endswith("=q") and first[:-1] != second[:-1]:
+        loads = f"{second[:-1].strip()}p[i+1];{first[:-1].strip()}p[i]"
+        lines[-3:] = [f"{pair.removesuffix(LOADED)};{loads}"]
 
 
 def either(found: list[tuple[Flags, ...]]) -> tuple[Flags, ...]:

@@ -22,8 +22,9 @@ from axlab.errors import AxError
 from axlab.events import Event, Observers
 from axlab.guests import build
 from axlab.machine.board import Board
+from axlab.vmm.advancing import QUANTUM
 from axlab.vmm.config import MemoryRegion, default_config
-from axlab.vmm.hypervisor import QUANTUM, Hypervisor
+from axlab.vmm.hypervisor import Hypervisor
 from axlab.vmm.scheduler import SCHEDULERS
 
 TWO = f"ldr x0, =0xc4000003\n mov x1, #1\n ldr x2, ={ENTRY + 0x100:#x}\n hvc #0\n b .\n .org 0x100\n b ."

@@ -15,8 +15,8 @@ from test_snapshots import state_of
 
 from axlab.lab import Lab
 from axlab.machine.timer import NS_PER_TICK
+from axlab.vmm.advancing import QUANTUM
 from axlab.vmm.config import default_config
-from axlab.vmm.hypervisor import QUANTUM
 
 TICK = 10_000_000  # of the host, in ns
 SLICE = QUANTUM * 100  # ns: clocks of physical CPUs meet at its multiples

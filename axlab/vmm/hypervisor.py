@@ -16,18 +16,15 @@ from axlab.events import Observers
 from axlab.machine.board import Board
 from axlab.machine.exclusives import Monitor
 from axlab.machine.memory_map import RAM_BASE
-from axlab.machine.rtc import Pl031
-from axlab.machine.timer import NS_PER_TICK
-from axlab.vmm import building, lifecycle, stopping, tasks, timers, virtual_devices
+from axlab.vmm import advancing, building, lifecycle, stopping, tasks, timers, virtual_devices
 from axlab.vmm.clock import Timeline
 from axlab.vmm.config import VmConfig
-from axlab.vmm.due_events import EVENTS
 from axlab.vmm.host_memory import HostMemory
 from axlab.vmm.ivc import Channels
 from axlab.vmm.lifecycle import StopReason, VmStatus
 from axlab.vmm.outside import History, Kept, from_outside
 from axlab.vmm.ownership import Ownership
-from axlab.vmm.physical_cpus import PhysicalCpu, PhysicalCpus, kick
+from axlab.vmm.physical_cpus import PhysicalCpus, kick
 from axlab.vmm.scheduler import Scheduler, make_scheduler
 from axlab.vmm.stops import Stops
 from axlab.vmm.vcpu import VcpuStatus
@@ -35,11 +32,9 @@ from axlab.vmm.vm import Vm
 from axlab.vmm.vm_list import VmList
 
 if TYPE_CHECKING:
-    from axlab.vmm.phases import Act
     from axlab.vmm.tasks import Task
     from axlab.vmm.vcpu import Vcpu
 
-QUANTUM = 1000  # instructions: how far the clocks of busy physical CPUs may be apart
 TICK_NS = 10_000_000
 
 
@@ -155,7 +150,7 @@ class Hypervisor:
         """Suspended -> Running: the guest goes on as if no time had passed. Raises `Refused`."""
         lifecycle.admit(vm.state, "resume")
         self.set_state(vm, VmStatus.RUNNING)
-        self.skip_virtual_time(vm)
+        timers.skip_virtual_time(self, vm)
         for vcpu in vm.on_vcpus:
             task = vcpu.task
             assert task is not None
@@ -258,17 +253,6 @@ class Hypervisor:
             scheduler.add(task, self.now)
         self.scheduler = scheduler
 
-    def skip_virtual_time(self, vm: Vm) -> None:
-        """The guest's virtual counter did not run while all of its vCPUs stood still."""
-        parked = [v.task for v in vm.on_vcpus if v.task is not None and v.state is VcpuStatus.BLOCKED]
-        if len(parked) < len(vm.on_vcpus):
-            return
-        still_since = max([vm.suspended_at, *(task.since for task in parked)])
-        ticks = (self.now - still_since) // NS_PER_TICK
-        for vcpu in vm.vcpus:
-            vcpu.cpu.sys["CNTVOFF_EL2"] += ticks
-            vcpu.cpu.attention = True
-
     # Time
 
     def advance(
@@ -284,20 +268,7 @@ class Hypervisor:
         "instructions": so many were executed. "idle": nothing can happen any more; time stays where it is.
         Raises `AxError` where a person's own scheduler made a mistake; the machine can go on.
         """
-        self.budget = max_instructions
-        self.stops.stopped = None
-        try:
-            why = self._advance(until, stop) if self.history is None else self._follow(self.history, until, stop)
-        finally:
-            self.budget = None
-        self._settle(until if why == "time" else None)
-        for vm in self.vms:
-            vm.folder.flush()
-        if why == "mistake":
-            mistake, self.scheduler.mistake = self.scheduler.mistake, None
-            assert mistake is not None
-            raise mistake
-        return why
+        return advancing.advance(self, until, stop, max_instructions)
 
     @property
     def position(self) -> tuple[int, int]:
@@ -309,105 +280,6 @@ class Hypervisor:
         until = self.now + ns
         self.advance(until)
         self.now = self.edge = max(self.now, until)
-
-    def _follow(self, history: History, until: int | None, stop: Callable[[], bool] | None) -> str:
-        """Advance, and where the machine is in its past, let commands come again where they came."""
-        while (due := history.due()) is not None:
-            (turns, executed), now = due
-            if self.position == (turns, executed) and (until is None or now <= until):
-                history.give()
-                continue
-            left, began, last = self.budget, self.executed, self.turns == turns
-            if last:
-                self.budget = executed - began if left is None else min(left, executed - began)
-            why = self._advance(until, stop, turns + last)
-            self.budget = None if left is None else left - (self.executed - began)
-            if why != "turn" and (why != "instructions" or self.position != (turns, executed)):
-                return why
-        return self._advance(until, stop)
-
-    def _advance(self, until: int | None, stop: Callable[[], bool] | None, turn: int | None = None) -> str:
-        """`turn`: no further than to so many turns.
-
-        What exits lead to is imported for the first guest that runs: a lab's first command needs nothing of it.
-        """
-        from axlab.vmm.phases import PHASES
-
-        history = self.history
-        while True:
-            if history is not None and self.turns >= history.look_at:
-                history.look()
-            if self.turns == turn:
-                return "turn"
-            if self.stops.stopped is not None:
-                return "break"
-            if self.scheduler.mistake is not None:
-                return "mistake"
-            if stop is not None and stop():
-                return "stop"
-            pcpu, busy = self.physical_cpus.turn()
-            cut = pcpu is not None and pcpu.cut > pcpu.clock
-            due = self.timeline.next_time()
-            if pcpu is None and due is None:
-                return "idle"
-            is_event = pcpu is None or not cut and due is not None and due <= pcpu.clock
-            at = due if is_event else pcpu.clock  # type: ignore[union-attr]
-            assert at is not None
-            if until is not None and at >= until:
-                return "time"
-            if is_event:
-                self._dispatch()
-            elif self.budget is not None and self.budget <= 0:
-                return "instructions"
-            else:
-                assert pcpu is not None and pcpu.task is not None
-                limit = self._limit(pcpu, busy, due)
-                end = limit if until is None or busy > 1 else min(limit, until)
-                self._step(PHASES[pcpu.task.phase], pcpu, pcpu.cut if cut else end, limit)
-
-    def _limit(self, pcpu: PhysicalCpu, busy: int, due: int | None) -> int:
-        """Where the slice of a physical CPU ends: at its tick, the next event, and, if others are busy, at the quantum.
-
-        It depends on nothing that a caller of `advance` chooses, so that slices interleave in the same way
-        however often it is called. `until` ends the slice of a physical CPU that is alone.
-        """
-        limit = pcpu.next_tick
-        if due is not None:
-            limit = min(limit, due)
-        if busy > 1:
-            quantum = QUANTUM * self.ns_per_instruction
-            limit = min(limit, (pcpu.clock // quantum + 1) * quantum)
-        return limit
-
-    def _step(self, phase: Act, pcpu: PhysicalCpu, limit: int, whole: int) -> None:
-        """The phase of the task on a physical CPU up to `limit`; it is a turn if it ends as one to `whole` would."""
-        task = pcpu.task
-        assert task is not None
-        self.now = pcpu.clock
-        pcpu.limit = limit
-        self.inside = True
-        try:
-            phase(self, pcpu, task)
-        finally:
-            self.inside = False
-        ended = not task.in_guest or pcpu.clock >= whole or task.vcpu.cpu.ended_slice
-        self.turns += ended and pcpu.cut <= pcpu.clock
-
-    def _dispatch(self) -> None:
-        """The next event of the timeline."""
-        self.now, event = self.timeline.pop()
-        self.inside = True
-        try:
-            EVENTS[event[0]](self, *event[1:])
-        finally:
-            self.inside = False
-        self.turns += 1
-
-    def _settle(self, until: int | None) -> None:
-        """`now` for whoever looks from outside: `until`, or how far all physical CPUs have come; it never goes back."""
-        busy = [pcpu.clock for pcpu in self.physical_cpus.busy()]
-        reached = until if until is not None else min(busy) if busy else self.now
-        self.now = self.edge = max(self.edge, reached)
 
     # Telling
 
@@ -445,10 +317,3 @@ class Hypervisor:
             vm.gic.set_level(intid, level, now=self.now)
             if level:
                 timers.notice(self, vm)
-
-    def watch_clock(self, vm: Vm, clock: Pl031) -> None:
-        """The guest may have set the alarm of the real-time clock."""
-        self.timeline.cancel(vm.devices.alarm)
-        vm.devices.alarm = 0
-        if clock.deadline is not None:
-            vm.devices.alarm = self.timeline.at(clock.deadline, ("alarm", vm.id))

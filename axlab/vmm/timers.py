@@ -1,4 +1,4 @@
-"""The guest's timers, seen from the host, and what wakes a vCPU that sleeps in WFI.
+"""The guest's timers and clocks, seen from the host, and what wakes a vCPU that sleeps in WFI.
 
 The virtual timer (CNTV) is the CPU's own. The registers of the physical timer (CNTP) are trapped and
 emulated. While the guest runs, their PPIs 27 and 30 take it out; while it sleeps, an event of the
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from axlab.machine.timer import TIMER_REGISTERS
+from axlab.machine.timer import NS_PER_TICK, TIMER_REGISTERS
 from axlab.vmm import tasks
 from axlab.vmm.lifecycle import VmStatus
+from axlab.vmm.vcpu import VcpuStatus
 
 if TYPE_CHECKING:
+    from axlab.machine.rtc import Pl031
     from axlab.vmm.hypervisor import Hypervisor
     from axlab.vmm.vcpu import Vcpu
     from axlab.vmm.vm import Vm
@@ -84,3 +86,23 @@ def cancel(hv: Hypervisor, vcpu: Vcpu) -> None:
     """The vCPU is off: no timer of it goes off any more."""
     hv.timeline.cancel(vcpu.wake_timer, vcpu.physical_timer)
     vcpu.wake_timer = vcpu.physical_timer = 0
+
+
+def skip_virtual_time(hv: Hypervisor, vm: Vm) -> None:
+    """The guest's virtual counter did not run while all of its vCPUs stood still."""
+    parked = [v.task for v in vm.on_vcpus if v.task is not None and v.state is VcpuStatus.BLOCKED]
+    if len(parked) < len(vm.on_vcpus):
+        return
+    still_since = max([vm.suspended_at, *(task.since for task in parked)])
+    ticks = (hv.now - still_since) // NS_PER_TICK
+    for vcpu in vm.vcpus:
+        vcpu.cpu.sys["CNTVOFF_EL2"] += ticks
+        vcpu.cpu.attention = True
+
+
+def watch_clock(hv: Hypervisor, vm: Vm, clock: Pl031) -> None:
+    """The guest may have set the alarm of the real-time clock."""
+    hv.timeline.cancel(vm.devices.alarm)
+    vm.devices.alarm = 0
+    if clock.deadline is not None:
+        vm.devices.alarm = hv.timeline.at(clock.deadline, ("alarm", vm.id))

@@ -21,7 +21,7 @@ from axlab.machine.registers import Device
 from axlab.machine.rtc import Pl031
 from axlab.machine.uart import Pl011
 from axlab.units import PAGE_SIZE
-from axlab.vmm import stage2
+from axlab.vmm import stage2, timers
 from axlab.vmm.ownership import SHARED
 from axlab.vmm.passthrough import Granted, gic_frames
 from axlab.vmm.virtual_gic import VirtualGic
@@ -105,7 +105,7 @@ class VirtualDevices:
         for claim in self.passed:
             self.set_level(hv, vm, claim)
             if isinstance(claim.device, Pl031):
-                hv.watch_clock(vm, claim.device)
+                timers.watch_clock(hv, vm, claim.device)
 
     def set_level(self, hv: Hypervisor, vm: Vm, claim: Claim) -> None:
         level = claim.device.interrupt

@@ -47,6 +47,7 @@ def lines_of(source: str) -> list[str]:
         ("cbz x0, .+8", "if not x0:"),
         ("cbnz w0, .+8", "if (x0&4294967295):"),
         ("tbnz x0, #3, .+8", "if x0&8:"),
+        ("ldp xzr, x1, [x1]", "p=R8[x1>>12];i=I8[x1&4095];q=p[i];r=p[i+1]\nx1=r"),
         ("ldp x0, x1, [x1]", "p=R8[x1>>12];i=I8[x1&4095];x1=p[i+1];x0=p[i]"),
     ],
 )

@@ -154,7 +154,7 @@ class Writer:
         if self.pcs[-1] in self.misaligned:
             lines = [at_any_alignment(line) for line in lines]
         self.add_lines(indent, lines)
-        if line.endswith("=r"):
+        if line.endswith("=r") and len(self.lines) > 2:
             load_at_once(self.lines)
 
     def add_lines(self, indent: str, lines: list[str]) -> None:

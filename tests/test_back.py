@@ -21,11 +21,13 @@ from test_snapshots import busy_lab, state_of
 from axlab.errors import AxError
 from axlab.lab import Lab
 from axlab.machine.stops import Watch
+from axlab.shell.commands_stops import break_point
+from axlab.shell.context import Context
 from axlab.shell.progress import Progress
 from axlab.time import search
 from axlab.time.history import History
 from axlab.time.tree import timeline_of, tree_of
-from axlab.vmm.stops import StopPoint
+from axlab.vmm.stops import FOREVER, StopPoint
 
 COUNTER = 0x4020_0000
 
@@ -179,6 +181,33 @@ def test_a_search_back_finds_what_a_run_forward_has_passed_last(end: int, few: i
         for expected in [place for place in reversed(places) if place < end][:3]:
             found = history.back_until([point])
             assert found is not None and lab.hypervisor.executed == found.place.position[1] == expected
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    st.sampled_from(
+        ["time < {}us", "time <= {}us", "time in {}us..{}us", "time == {}us", "time > {}us", "{}us >= time"]
+    ),
+    st.integers(1, 40).map(lambda number: number * 3),
+    st.sampled_from(["", " and x2 & 7 == 3", " and pc & 4 == 0", " or x2 == 9", " and exit"]),
+    st.sampled_from(["fifo", "rr"]),
+)
+def test_a_time_in_a_filter_shortens_a_search_back_and_changes_nothing(
+    form: str, time: int, more: str, scheduler: str
+) -> None:
+    places = []
+    for is_reference in (False, True):
+        lab = busy_lab(scheduler)
+        for _ in range(3):
+            lab.hypervisor.advance(max_instructions=300)
+            history_of(lab).remember()
+        found = break_point(Context(lab.shell), form.format(time, time + 9) + more, lab.vm(7))
+        if is_reference:
+            found.after, found.before, found.everywhere = 0, FOREVER, True
+        for _ in range(3):
+            hit = history_of(lab).back_until([replace(found, number=1)])
+            places.append((is_reference, hit and hit.place, lab.hypervisor.position))
+    assert [place[1:] for place in places[:3]] == [place[1:] for place in places[3:]]
 
 
 def test_a_hit_just_at_a_checkpoint_is_found() -> None:

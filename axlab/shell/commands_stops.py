@@ -128,9 +128,8 @@ def break_point(context: Context, text: str, vm: Any) -> StopPoint:
     ordinary = [one for one in places if not one.events]
     point.events = len(ordinary) < len(places)
     point.breakpoints = frozenset().union(*(one.breakpoints for one in ordinary if one.breakpoints is not None))
-    everywhere = [one.after for one in ordinary if one.breakpoints is None]
-    point.everywhere = bool(everywhere)
-    point.after = min(everywhere, default=0)
+    point.everywhere = any(one.breakpoints is None for one in ordinary)
+    point.after, point.before = min(one.after for one in places), max(one.before for one in places)
     return point
 
 

@@ -17,6 +17,7 @@ from axlab.time.checkpoints import Checkpoint
 from axlab.time.journey import Journey
 from axlab.time.moment import Moment
 from axlab.units import format_duration
+from axlab.vmm.advancing import QUANTUM
 from axlab.vmm.outside import Leg, Position
 from axlab.vmm.stops import Stopped, StopPoint
 
@@ -53,14 +54,32 @@ class Search:
     def last_hit(self) -> Hit | None:
         """The last one, at which the lab stands then; None, and it stands anywhere, where there is none."""
         history = self.journey.history
-        behind, is_end = history.place.position, True
-        self.last = behind[1]
+        present = history.place.position
+        self.last = present[1]
+        slack = QUANTUM * self.journey.hypervisor.ns_per_instruction  # clocks of physical CPUs are so far apart
+        behind = min(present, self.end_of_window(slack))
+        is_end = behind == present
+        after = min((point.after for point in self.points), default=0) - slack
         for start in reversed([one for one in history.known() if one.place.position < behind]):
             found = self.between(start, behind, is_end)
             if found is not None:
                 return found
             behind, is_end = start.place.position, False
+            if start.place.now < after:
+                break
         return None
+
+    def end_of_window(self, slack: int) -> Position:
+        """A position behind which none of the points can hold any more, for the times that their filters name."""
+        history, here = self.journey.history, self.journey.history.place
+        end = max((point.before for point in self.points), default=here.now) + slack
+        if end >= here.now:
+            return here.position
+        if end <= history.known()[0].place.now:
+            return history.known()[0].place.position
+        self.journey.jump(history.before(end))
+        self.journey.run_to_time(end)
+        return history.place.position
 
     def between(self, start: Checkpoint, behind: Position, is_end: bool) -> Hit | None:
         """The last hit from a checkpoint to a position, in one part after the other from the end on.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from axlab.trace.table import Table
 
 M64 = (1 << 64) - 1
+FOREVER = 1 << 63  # ns
 MOST_ADDRESSES = 4096  # breakpoints that one filter sets; more, and every instruction is looked at
 
 
@@ -144,16 +145,23 @@ class Filter:
 class Place:
     """Where an alternative of a filter has to be asked.
 
-    With `events` at events, else before the instructions at `breakpoints`, else (None) before every one; never
-    before `after` ns of virtual time; only of the VM and vCPU with these ids, if any.
+    With `events` at events, else before the instructions at `breakpoints`, else (None) before every one; only
+    from `after` to before `before` ns of virtual time; only of the VM and vCPU with these ids, if any.
     """
 
     def __init__(
-        self, events: bool, breakpoints: frozenset[int] | None, after: int, vm: int | None, vcpu: int | None
+        self,
+        events: bool,
+        breakpoints: frozenset[int] | None,
+        after: int,
+        before: int,
+        vm: int | None,
+        vcpu: int | None,
     ) -> None:
         self.events = events
         self.breakpoints = breakpoints
         self.after = after
+        self.before = before
         self.vm = vm
         self.vcpu = vcpu
 
@@ -164,8 +172,9 @@ def _alternatives(node: tree.Test) -> tuple[tree.Test, ...]:
 
 def _place(node: tree.Test) -> Place:
     kinds = [_kinds(part) for part in tree.everything(node)]
-    after = max((bound for test in _all(node) if (bound := _lower_bound(test)) is not None), default=0)
-    return Place(any(kinds), _addresses(node), after, _equal(node, "vm"), _equal(node, "vcpu"))
+    windows = [_window(test) for test in _all(node)]
+    after, before = max(first for first, _ in windows), min(end for _, end in windows)
+    return Place(any(kinds), _addresses(node), after, before, _equal(node, "vm"), _equal(node, "vcpu"))
 
 
 def _kinds(node: Any) -> frozenset[str]:
@@ -196,16 +205,26 @@ def _equal(node: tree.Test, name: str) -> int | None:
     return None
 
 
-def _lower_bound(test: tree.Test) -> int | None:
-    """The time in ns before which a test cannot hold."""
+MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
+
+
+def _window(test: tree.Test) -> tuple[int, int]:
+    """From which time in ns on a test can hold, and from which on it cannot any more."""
     match test:
-        case tree.Compare(">" | ">=" | "==", left, tree.Constant(int(ns))) if _is(left, "time"):
-            return ns
-        case tree.Compare("<" | "<=", tree.Constant(int(ns)), right) if _is(right, "time"):
-            return ns
-        case tree.Between(inner, tree.Constant(int(ns)), _, False) if _is(inner, "time"):
-            return ns
-    return None
+        case tree.Compare(operator, left, tree.Constant(int(ns))) if _is(left, "time"):
+            return _window_of(operator, ns)
+        case tree.Compare(operator, tree.Constant(int(ns)), right) if _is(right, "time"):
+            return _window_of(MIRRORED[operator], ns)
+        case tree.Between(inner, tree.Constant(int(low)), tree.Constant(int(high)), False) if _is(inner, "time"):
+            return low, high + 1
+    return 0, FOREVER
+
+
+def _window_of(operator: str, ns: int) -> tuple[int, int]:
+    """The window of `time OPERATOR ns`."""
+    first = {">": ns, ">=": ns, "==": ns}
+    end = {"<": ns, "<=": ns + 1, "==": ns + 1}
+    return first.get(operator, 0), end.get(operator, FOREVER)
 
 
 def _addresses(node: tree.Test) -> frozenset[int] | None:

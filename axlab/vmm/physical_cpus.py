@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from axlab.vmm.vcpu import Vcpu
     from axlab.vmm.vm import Vm
 
+MOST_ASKED = 1_000  # times that stop points are asked before somebody may interrupt
 KICK = 1  # the INTID of the SGI by which one physical CPU makes another leave its guest
 
 
@@ -62,22 +63,33 @@ class PhysicalCpu:
         vm.devices.before_entry(vcpu, self.clock)
         cpu.enter(self.clock)
         instructions = max(1, -((self.clock - self.limit) // hv.ns_per_instruction))
-        if hv.stops.points:
-            instructions = hv.stops.at_most(instructions, hv, vm)
         if hv.budget is not None:
             instructions = min(instructions, hv.budget)
-        before = cpu.executed
-        trap = cpu.run(instructions)
-        hv.executed += cpu.executed - before
-        if hv.budget is not None:
-            hv.budget -= cpu.executed - before
-        self.spend(hv, cpu.now - self.clock)
+        trap = self.run(hv, vm, vcpu, instructions)
         if trap is not None or not cpu.slice_end or self.clock >= self.limit:
             self.cut = 0
         if cpu.hit is not None:
             hv.stops.hit(hv, vm, vcpu, cpu.hit)
         vm.devices.after_exit(hv, vm, vcpu)
         return trap
+
+    def run(self, hv: Hypervisor, vm: Vm, vcpu: Vcpu, instructions: int) -> Trap | None:
+        """Let the guest execute so many instructions; stop points that want to be asked before some of them are."""
+        cpu, asked, trap = vcpu.cpu, 0, None
+        while True:
+            at_once = hv.stops.at_most(instructions, hv, vm) if hv.stops.points else instructions
+            before = cpu.executed
+            trap = cpu.run(at_once)
+            done = cpu.executed - before
+            instructions, asked = instructions - done, asked + 1
+            hv.executed += done
+            if hv.budget is not None:
+                hv.budget -= done
+            self.spend(hv, cpu.now - self.clock)
+            if trap is not None or cpu.hit is not None or cpu.ended_slice or instructions <= 0 or asked >= MOST_ASKED:
+                return trap
+            if hv.stops.holds_before(hv, vm, vcpu):
+                return None
 
     def spend(self, hv: Hypervisor, ns: int) -> None:
         """The task used this physical CPU for `ns` more."""

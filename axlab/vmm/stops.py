@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from axlab.vmm.vcpu import Vcpu
     from axlab.vmm.vm import Vm
 
+FOREVER = 1 << 63  # ns
+
 
 @dataclass(frozen=True, slots=True)
 class Situation:
@@ -80,9 +82,9 @@ class StopPoint:
     """One stop point of a VM (`vm` None: of every VM), and of one vCPU or of all.
 
     It is tried at `breakpoints` and `watches`, with `events` at every event, with `everywhere` before every
-    instruction that is executed at `after` ns or later. It stops where `condition` holds, if it has one; the first
-    `ignore` times it does not. With `once` it is gone when it has stopped. `text` is what a person reads; `owner` is
-    who set it: "" for a person's, which are listed.
+    instruction. It stops where `condition` holds, if it has one: from `after` to before `before` ns at most. The
+    first `ignore` times it does not. With `once` it is gone when it has stopped. `text` is what a person reads; `owner`
+    is who set it: "" for a person's, which are listed.
     """
 
     number: int
@@ -94,6 +96,7 @@ class StopPoint:
     events: bool = False
     everywhere: bool = False
     after: int = 0
+    before: int = FOREVER
     condition: Condition | None = None
     ignore: int = 0
     once: bool = False
@@ -195,9 +198,12 @@ class Stops:
 
     def holds_before(self, hypervisor: Hypervisor, vm: Vm, vcpu: Vcpu) -> bool:
         """Whether a stop point that is asked before every instruction holds before the next one."""
-        now = hypervisor.now
-        mine = [point for point in self._everywhere(vm) if point.is_of(vm.id, vcpu.id) and point.after <= now]
-        cpu = vcpu.cpu
+        now, cpu = hypervisor.now, vcpu.cpu
+        mine = [
+            point
+            for point in self.points.values()
+            if point.everywhere and point.after <= now < point.before and point.is_of(vm.id, vcpu.id)
+        ]
         if not mine or cpu.passed == (cpu.pc, cpu.executed):
             return False
         before = self.stopped
@@ -209,13 +215,12 @@ class Stops:
 
     def at_most(self, instructions: int, hypervisor: Hypervisor, vm: Vm) -> int:
         """How many of these instructions may be executed before a stop point wants to be asked."""
-        for point in self._everywhere(vm):
-            ns = point.after - hypervisor.now
-            instructions = min(instructions, max(1, -(-ns // hypervisor.ns_per_instruction)))
+        now = hypervisor.now
+        for point in self.points.values():
+            if point.everywhere and now < point.before and point.is_of(vm.id):
+                ns = point.after - now
+                instructions = min(instructions, max(1, -(-ns // hypervisor.ns_per_instruction)))
         return instructions
-
-    def _everywhere(self, vm: Vm) -> list[StopPoint]:
-        return [point for point in self.points.values() if point.everywhere and point.is_of(vm.id)]
 
     def __call__(self, event: Event) -> None:
         """As an observer: an event has happened."""

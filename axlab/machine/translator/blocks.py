@@ -8,7 +8,6 @@ the function of the next block: the content of a cell `L<address>`, or `F[addres
 from __future__ import annotations
 
 import marshal
-import re
 from bisect import bisect_right
 from collections.abc import Set
 from dataclasses import dataclass
@@ -24,11 +23,8 @@ from axlab.machine.translator.misaligned import PACKED
 from axlab.machine.translator.pages import Left
 from axlab.machine.translator.plan import Plan
 from axlab.machine.translator.runs import copy, fill
+from axlab.machine.translator.statements import cells_of
 from axlab.machine.translator.writer import Fetch, Recipe, Writer
-
-CELL = re.compile(r"\b(?:call|CPU|E1|T|X|Z|x\d+|sp|b|FA|FB|FK|F|[RW][1248A]|[LN][0-9a-f]+)\b")
-ASSIGNED = re.compile(r"(?:^|[ ;])(x\d+|sp|b|FA|FB|FK)(?:=(?!=)|-=)")
-
 
 # What the text of blocks may name besides cells: constants and the semantics' pure helpers.
 GLOBALS: dict[str, object] = {
@@ -115,13 +111,13 @@ def finished(writer: Writer, *above: str) -> Block:
     """Compile what was written, below other lines."""
     body = [line for line in above if line]
     body += [" " + line for line in writer.lines] if body else writer.lines
-    inside = "\n".join("  " + line for line in body)
-    cells = sorted(set(CELL.findall(inside)))
-    assigned = sorted(set(ASSIGNED.findall(inside)))
+    inside = "\n  ".join(body)
+    found = [cells_of(line) for line in body]
+    cells, assigned = [sorted(set().union(*names)) for names in zip(*found, strict=True)]
     head = f"def make({','.join(cells)}):\n def block():\n"
     if assigned:
         head += f"  nonlocal {','.join(assigned)}\n"
-    source = f"{head}{inside}\n return block\n"
+    source = f"{head}  {inside}\n return block\n"
     skipped = head.count("\n") + len(body) - len(writer.lines) + 1
     pc = writer.plan.heads[0]
     outer = compile(source, f"<block {pc:#x}>", "exec")

@@ -12,22 +12,14 @@ from dataclasses import dataclass, field
 
 from axlab.machine.tlb import HIGHEST_VIEWED
 from axlab.machine.translator.plan import ALIGNED
+from axlab.machine.translator.statements import MASKED_OR_NAMED, SIGNED, SUM, VARIABLE, Statement, statement
 from axlab.machine.translator.values import M32, M64
 
-VARIABLE = r"(?:x\d+|sp|[a-z]+_\d+)"
-ASSIGNMENT = re.compile(rf"({VARIABLE})=(.*)")
-MASKED_OR_NAMED = re.compile(rf"\(({VARIABLE})&({M32}|{M64})\)|\b(x\d+|[a-z]+_\d+)\b")
-ARITHMETIC = re.compile(r"[0-9()+\-*&|^<>~]+")
-TERM = r"(\w+|\(\w+<<\d+\))"
-SUM = re.compile(rf"\(\({TERM}(\+-?|-){TERM}\)&({M32}|{M64})\)")
 CORRECTED = re.compile(rf"({VARIABLE})=\(s if\(s:=([^:]*)\)(<=|>=|<)(\d+) else s([+-]\d+)\)")
 OPPOSITE = {"<=": ">", ">=": "<", "<": ">="}
 TEST = re.compile(r"if \((\w+|\((?:\w+|\((\w+)>>(\d+)\))&(\d+)\))(==|!=)0\):")
 SHIFTED = re.compile(r"\((\w+)<<(\d+)\)")
-SIGNED = re.compile(rf"(\()?\(\((\w+|\(\w+&\d+\))\^(\d+)\)-\3\)(?(1)(?:&{M64}\)))")
 INVERTED = re.compile(rf"\(\(~(x\d+)\)&({M32}|{M64})\)")
-STEP = re.compile(r"\((\w+)([+-])-?(\d+)\)")
-ACCESS = re.compile(r"\b[RW][1248]\[(\w+)>>12\]")
 ADDRESS = re.compile(r"a_\d+=")  # is used for nothing but an access: beyond the address space there are no views
 NEAR = 1 << 32
 REGISTER = re.compile(r"x\d+|sp|q|r")
@@ -66,12 +58,11 @@ class Facts:
 
     def improve(self, text: str) -> str:
         """The text with constants for names, and without masks that change nothing."""
-        if not self.constants and not self.high:
+        said = statement(text)
+        if said.names.isdisjoint(self.constants) and not said.masked:
             return text
-        match = ASSIGNMENT.fullmatch(text)
-        if match:
-            return f"{match[1]}={MASKED_OR_NAMED.sub(self.better, match[2])}"
-        return MASKED_OR_NAMED.sub(self.better, text)
+        source = MASKED_OR_NAMED.sub(self.better, said.source)
+        return f"{said.target}={source}" if said.target else source
 
     def better(self, match: re.Match[str]) -> str:
         name = match[1] or match[3]
@@ -146,54 +137,42 @@ class Facts:
 
     def learn(self, line: str, high: int | None) -> None:
         """What a line says of what it accesses, and an assignment of its target, which is at most `high`."""
-        if ">>12]" in line:
-            for access in ACCESS.finditer(line):
-                self.accessed(access[1])
-        match = ASSIGNMENT.fullmatch(line)
-        if match is None:
+        said = statement(line)
+        for address in said.accessed:
+            self.accessed(address)
+        name = said.target
+        if not name:
             return
-        name, source = match[1], match[2]
-        aligned = bool(self.aligned) and self.is_aligned(source)
-        most = self.most(source, high)
+        aligned = said.aligned_with in self.aligned
+        most = self.most(said, high)
         self.forget(name)
-        if source.isdigit():
-            self.constants[name] = int(source)
-        elif len(source) < 120 and ARITHMETIC.fullmatch(source):
-            self.constants[name] = eval(source, {"__builtins__": {}})
+        if said.number is not None:
+            self.constants[name] = said.number
         elif most is not None:
             self.high[name] = most
         if aligned:
             self.aligned.add(name)
-        if name[0] == "a" and (step := STEP.fullmatch(source)) and step[2] == "+":
-            self.origins[name] = step[1], int(source[source.index("+") + 1 : -1])
+        if said.origin and name[0] == "a":
+            self.origins[name] = said.origin
 
     def accessed(self, name: str) -> None:
         """Memory at an address was accessed through a view."""
-        if name.isdigit():
-            return
         self.high[name] = min(HIGHEST_VIEWED, self.high.get(name, HIGHEST_VIEWED))
         if name in self.origins:
             base, offset = self.origins[name]
             self.high[base] = min(HIGHEST_VIEWED - offset, self.bound(base) or M64, M64)
 
-    def most(self, source: str, high: int | None) -> int | None:
+    def most(self, said: Statement, high: int | None) -> int | None:
         """The most that a source can be, which folding says is at most `high`."""
-        if "&" in source and (total := SUM.fullmatch(source)) and total[2] == "+":
-            a, b = self.bound(total[1]), self.bound(total[3])
-            return int(total[4]) if a is None or b is None else min(int(total[4]), a + b)
-        if "^" in source and (signed := SIGNED.fullmatch(source)):
-            source = self.signed(signed)
+        if said.total:
+            left, right, mask = said.total
+            a, b = self.bound(left), self.bound(right)
+            return mask if a is None or b is None else min(mask, a + b)
+        source = self.signed(said.signed) if said.signed else said.source
         known = self.bound(source) if source.isidentifier() else None
-        return min((bound for bound in (known, high) if bound is not None), default=None)
-
-    def is_aligned(self, source: str) -> bool:
-        """Whether a source is an aligned value, or that and a multiple of 16."""
-        if source.endswith(f"&{M64})"):
-            source = source[1 : -len(f"&{M64})")]
-        step = STEP.fullmatch(source)
-        if step is None:
-            return source in self.aligned
-        return step[1] in self.aligned and int(step[3]) % 16 == 0
+        if known is None or high is None:
+            return high if known is None else known
+        return min(known, high)
 
     def forget(self, name: str) -> None:
         self.constants.pop(name, None)

@@ -151,7 +151,7 @@ class Writer:
             line = QUESTION.sub(self.answer, line)
         self.plain.append(indent + line)
         lines = self.at.facts.cheaper(line)
-        if self.pcs[-1] in self.misaligned:
+        if self.misaligned and self.pcs[-1] in self.misaligned:
             lines = [at_any_alignment(line) for line in lines]
         self.add_lines(indent, lines)
         if line.endswith("=r") and len(self.lines) > 2:

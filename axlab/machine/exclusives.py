@@ -11,7 +11,7 @@ long way, where the granule is compared; all other stores stay as fast as withou
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from axlab.machine import data_access
 from axlab.machine.exceptions import alignment_fault
@@ -21,17 +21,11 @@ if TYPE_CHECKING:
     from axlab.machine.cpu import Cpu
     from axlab.machine.cpu_state import CpuState
 
-from_bytes = int.from_bytes
-
 GRANULE_BITS = 6  # the exclusives reservation granule: 64 bytes, as CTR_EL0.ERG says
 
 
-class Reservation(NamedTuple):
-    """What a load-exclusive read: physical address, size in bytes, value."""
-
-    address: int
-    size: int
-    value: int
+# What a load-exclusive read: physical address, size in bytes, value.
+Reservation = tuple[int, int, int]
 
 
 class Monitor:
@@ -42,14 +36,14 @@ class Monitor:
 
     def watched(self, cpu: CpuState) -> list[int]:
         """Physical pages with a reservation that belongs to another CPU than `cpu`."""
-        return [held.address >> 12 for holder, held in self.reservations.items() if holder is not cpu]
+        return [address >> 12 for holder, (address, _, _) in self.reservations.items() if holder is not cpu]
 
     def stored(self, cpu: CpuState, address: int, size: int) -> None:
         """`cpu` has stored to memory: reservations of others on these granules end, which wakes them from WFE."""
         first = address >> GRANULE_BITS
         last = address + size - 1 >> GRANULE_BITS
-        for holder, held in list(self.reservations.items()):
-            if holder is not cpu and first <= held.address >> GRANULE_BITS <= last:
+        for holder, (reserved, _, _) in list(self.reservations.items()):
+            if holder is not cpu and first <= reserved >> GRANULE_BITS <= last:
                 del self.reservations[holder]
                 holder.event = True
 
@@ -58,15 +52,15 @@ def load_exclusive(cpu: Cpu, address: int, size: int) -> int:
     """Read `size` bytes, which must be aligned, and reserve them."""
     if address & size - 1:
         raise alignment_fault(cpu, address, "r")
-    page = cpu.tlb.read_bytes.get(address >> PAGE_BITS)
-    if page is None:
+    page = address >> PAGE_BITS
+    view = cpu.readers[size].get(page)
+    if view is None:
         value = cpu.load(address, size)
         physical = data_access.physical_address(cpu, address, "r")
     else:
-        offset = address & PAGE_MASK
-        value = from_bytes(page[offset : offset + size], "little")
-        physical = cpu.tlb.translations[address >> PAGE_BITS, "r", cpu.el].pa | offset
-    cpu.monitor.reservations[cpu] = Reservation(physical, size, value)
+        value = view[(address & PAGE_MASK) // size]
+        physical = cpu.tlb.translations[page, "r", cpu.el].pa | address & PAGE_MASK
+    cpu.monitor.reservations[cpu] = physical, size, value
     return value
 
 
@@ -74,15 +68,15 @@ def store_exclusive(cpu: Cpu, address: int, size: int, value: int) -> int:
     """Write `size` bytes if the reservation stands. The status: 0 for success, 1 for failure; it ends either way."""
     if address & size - 1:
         raise alignment_fault(cpu, address, "w")
-    page = cpu.tlb.write_bytes.get(address >> PAGE_BITS)
-    if page is None:
+    page = address >> PAGE_BITS
+    view = cpu.writers[size].get(page)
+    if view is None:
         return store_slowly(cpu, address, size, value)
-    offset = address & PAGE_MASK
-    physical = cpu.tlb.translations[address >> PAGE_BITS, "w", cpu.el].pa | offset
-    found = physical, size, from_bytes(page[offset : offset + size], "little")
-    if cpu.monitor.reservations.pop(cpu, None) != found:
+    index = (address & PAGE_MASK) // size
+    physical = cpu.tlb.translations[page, "w", cpu.el].pa | address & PAGE_MASK
+    if cpu.monitor.reservations.pop(cpu, None) != (physical, size, view[index]):
         return 1
-    page[offset : offset + size] = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
+    view[index] = value & (1 << 8 * size) - 1
     return 0
 
 
@@ -90,10 +84,10 @@ def store_slowly(cpu: Cpu, address: int, size: int, value: int) -> int:
     """A store-exclusive to a page without a view: one that must be translated, or that somebody watches."""
     physical = data_access.physical_address(cpu, address, "w")
     held = cpu.monitor.reservations.pop(cpu, None)
-    if held is None or held.address != physical or held.size != size:
+    if held is None or held[:2] != (physical, size):
         return 1
     compared = data_access.read(cpu, address, size, cpu.el) if cpu.is_observed else cpu.load(address, size)
-    if compared != held.value:
+    if (physical, size, compared) != held:
         return 1
     cpu.store(address, size, value)
     return 0

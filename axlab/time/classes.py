@@ -17,7 +17,7 @@ STATE: dict[str, tuple[str, ...]] = {
     "machine.board": ("Board",),
     "machine.bus": ("Access", "Bus", "Claim"),
     "machine.cpu": ("Cpu",),
-    "machine.exclusives": ("Monitor", "Reservation"),
+    "machine.exclusives": ("Monitor",),
     "machine.features": ("Features",),
     "machine.flash": ("Flash",),
     "machine.gic": ("Gic",),

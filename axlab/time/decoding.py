@@ -131,9 +131,6 @@ class Decoder:
                 return tuple([self.value(item) for item in content])
             case "frozenset":
                 return frozenset([self.value(item) for item in content])
-            case "named":
-                cls: Any = classes()[content[0]]
-                return cls._make([self.value(item) for item in content[1]])
             case "bytes":
                 return self.blobs[natural(content)]
             case "enum":

@@ -9,7 +9,6 @@ The document is JSON. A node is an object or a container of the state:
 A value is null, true, false, a number or a text as JSON has them, or an object with one key that says what it is:
 
     {"ref": 12} a node    {"tuple": [...]}    {"frozenset": [...]}    {"bytes": 5} a blob
-    {"named": ["machine.exclusives.Reservation", [...]]} a tuple with names
     {"enum": ["vmm.tasks.Phase", "RUN"]}    {"event": "exits"} a type of event    {"outside": "events"}
 
 The third item of a node, where there is one, is the name under which whoever reads knows that very object.
@@ -67,8 +66,6 @@ class Encoder:
             return {"tuple": [self.value(item) for item in value]}
         if cls is frozenset:
             return {"frozenset": [self.value(item) for item in value]}
-        if kind is Kind.TUPLE and cls in names():
-            return {"named": [names()[cls], [self.value(item) for item in value]]}
         if kind in (Kind.PLAIN, Kind.TUPLE):
             return self.plain(value)
         if id(value) not in self.numbers:

@@ -63,7 +63,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "timer": "GenericTimer", "gic": "VirtualInterface", "translates": "bool", "hit": "Hit | None",
         "passed": "tuple[int, int]",
     },
-    "machine.exclusives.Monitor": {"reservations": "dict[Cpu, Any]"},
+    "machine.exclusives.Monitor": {"reservations": "dict[Cpu, tuple[int, int, int]]"},
     "machine.flash.Flash": {
         "memory": "Memory", "base": "Size", "size": "Size", "answers": "dict[int, int]", "interrupt": "bool",
         "mode": "str", "expected": "str", "status": "U64", "remaining": "U64", "buffer": "list[tuple[int, int, int]]",

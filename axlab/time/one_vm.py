@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from axlab.errors import AxError
-from axlab.machine.exclusives import Reservation
 from axlab.machine.flash import Flash
 from axlab.machine.memory import PAGE_BITS, PAGE_SIZE, Memory
 from axlab.machine.page_versions import Version
@@ -151,9 +150,9 @@ def keep(hypervisor: Hypervisor, vm: Vm, name: str) -> KeptVm:
     document["mapped"] = [list(run) for run in mapped_of(vm)]
     ranges = ranges_of(vm)
     document["reserved"] = {
-        str(vcpu.id): [place_in(ranges, held.address), held.size, held.value]
+        str(vcpu.id): [place_in(ranges, address), size, value]
         for vcpu in vm.vcpus
-        if (held := hypervisor.monitor.reservations.get(vcpu.cpu)) is not None
+        for address, size, value in filter(None, [hypervisor.monitor.reservations.get(vcpu.cpu)])
     }
     return KeptVm(name, document, encoder.blobs, PagesThen(hypervisor.board.memory.version(), ranges))
 
@@ -361,7 +360,7 @@ def begin_again(hypervisor: Hypervisor, vm: Vm, document: dict[str, Any]) -> Non
         place, size, value = document["reserved"].get(str(vcpu.id), (-1, 0, 0))
         if place >> PAGE_BITS in pages:
             address = pages[place >> PAGE_BITS] << PAGE_BITS | place % PAGE_SIZE
-            hypervisor.monitor.reservations[vcpu.cpu] = Reservation(address, size, value)
+            hypervisor.monitor.reservations[vcpu.cpu] = address, size, value
     hypervisor.running_vms += bool(vm.on_vcpus)
     for vcpu in vm.on_vcpus:
         assert vcpu.task is not None

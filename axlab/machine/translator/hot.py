@@ -36,13 +36,16 @@ class Hot:
             self.due = executed + PERIOD
         return self.due
 
-    def found(self, page: Page, pc: int, bounds: dict[str, int]) -> None:
-        """A block was found running, once more. What follows it is watched from now on if that was often enough."""
+    def watches(self, page: Page, pc: int) -> bool:
+        """A block was found running, once more. Whether what follows it is watched from now on: if that was often
+        enough. The caller then says what the registers are bounded by."""
         self.ends += 1
-        if self.page is None and pc not in page.watched and page.samples[pc] >= self.enough:
-            page.watched.add(pc)
-            self.page, self.pc, self.bounds, self.ends = page, pc, bounds, 0
-            self.edges = Counter()
+        if self.page is not None or pc in page.watched or page.samples[pc] < self.enough:
+            return False
+        page.watched.add(pc)
+        self.page, self.pc, self.ends = page, pc, 0
+        self.edges = Counter()
+        return True
 
     @property
     def has_seen_enough(self) -> bool:

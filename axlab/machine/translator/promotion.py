@@ -27,12 +27,12 @@ def look_at(translated: Translated, cpu: Cpu, block: Function) -> None:
         return
     looks = page.samples[pc] = page.samples.get(pc, 0) + 1
     plan = page.plans.get(pc)
-    if plan is None:
+    if plan is not None:
+        if looks * PER_LOOK >= plan.size:
+            promote(translated, cpu, page, plan)
+    elif translated.hot.watches(page, pc):
         cells = translated.cells.by_name
-        bounds = bounds_of([cells[name].cell_contents for name in X], cells["sp"].cell_contents)
-        translated.hot.found(page, pc, bounds)
-    elif looks * PER_LOOK >= plan.size:
-        promote(translated, cpu, page, plan)
+        translated.hot.bounds = bounds_of([cells[name].cell_contents for name in X], cells["sp"].cell_contents)
 
 
 def plan_watched(translated: Translated, cpu: Cpu) -> None:

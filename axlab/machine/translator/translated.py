@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_BLOCKS = 100_000
 HOT = 16  # entries after which a block is translated
+ASKED = 3  # the entry at which it is looked for on disk: most of what is entered less often was never kept
 
 
 class Translated:
@@ -86,7 +87,7 @@ class Translated:
         if pc in page.functions:
             return False
         entries = page.entries[pc] = page.entries.get(pc, 0) + 1
-        return entries < HOT and (entries > 1 or known(cpu, pc, self.misaligned) is None)
+        return entries < HOT and (entries != ASKED or known(cpu, pc, self.misaligned) is None)
 
     def translate(self, cpu: Cpu, page: Page, pc: int) -> Function:
         """Translate the block at `pc`."""

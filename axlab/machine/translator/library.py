@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from axlab.machine.isa.semantics import LSE, SEMANTICS
-from axlab.machine.isa.table import load_table
+from axlab.machine.isa.table import decode_word, load_table
 from axlab.machine.translator.blocks import Block, translate
 from axlab.machine.translator.plan import MAX_INSTRUCTIONS, Plan
 from axlab.machine.translator.regions import translate_region
@@ -100,7 +100,7 @@ def instructions(cpu: Cpu, page: memoryview) -> Fetch:
         if address in cpu.breakpoints:
             return None
         word = page[address >> 2 & 1023]
-        found = load_table().decode(word)
+        found = decode_word(word)
         if found is None or found[0].name in LSE and not cpu.features.lse:
             return None
         return Fetched(word, templates[found[0].name], found[1])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Set
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from axlab.machine.instruction_trace import run_of
 from axlab.machine.translator import exits
@@ -26,8 +27,7 @@ REGISTER_FIELDS = {"rd", "rn", "rm", "ra", "rt", "rt2", "rs"}
 Recipe = tuple[int, str, str]  # FK, and the text of FA and FB: a number, or a name of the block
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(NamedTuple):
     """An instruction of a block: its word, its row's templates, and its fields."""
 
     word: int

@@ -136,3 +136,12 @@ class Bench:
             taken.append(intid)
             self.end(intid, cpu)
         return taken
+
+
+ANY_CPU = 1 << 31
+
+
+def listed(bench: Bench, vcpu: int = 0) -> list[int]:
+    """The INTIDs in a vCPU's list registers, once it is about to be entered."""
+    bench.vgic.flush(vcpu)
+    return [lr & 0x3FF for lr in bench.cpus[vcpu].gic.lrs if lr >> 62]

@@ -46,3 +46,7 @@ def toml(source: str = SLEEPS_FOR_EVER, number: int = 0, **more: Any) -> str:
 def said(result: Result) -> list[str]:
     """The lines of a result's text."""
     return result.text().split("\n")
+
+
+def states(lab: Lab) -> list[str]:
+    return [str(vm.state) for vm in lab.hypervisor.vms]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
 from axlab.machine.translator.values import M32, M64
 
@@ -23,6 +24,7 @@ SUM = re.compile(rf"\(\({TERM}(\+-?|-){TERM}\)&({M32}|{M64})\)")
 SIGNED = re.compile(rf"(\()?\(\((\w+|\(\w+&\d+\))\^(\d+)\)-\3\)(?(1)(?:&{M64}\)))")
 STEP = re.compile(r"\((\w+)([+-])(-?\d+)\)")
 ACCESS = re.compile(r"\b[RW][1248]\[([a-z]\w*)>>12\]")
+WRAPPED = re.compile(rf"({VARIABLE}=|if )\((.*)\)(:?)")
 CELL = re.compile(r"\b(?:call|CPU|E1|T|X|Z|x\d+|sp|b|FA|FB|FK|F|[RW][1248A]|[LN][0-9a-f]+)\b")
 ASSIGNED = re.compile(r"(?:^|[ ;:])(x\d+|sp|b|FA|FB|FK)(?:=(?!=)|[-+]=)")
 
@@ -78,3 +80,12 @@ def aligned_with(source: str) -> str:
 def cells_of(line: str) -> tuple[frozenset[str], frozenset[str]]:
     """The cells that a line names, and those that it assigns."""
     return frozenset(CELL.findall(line)), frozenset(ASSIGNED.findall(line))
+
+
+@lru_cache(KEPT)
+def compact(line: str) -> str:
+    """The line without brackets around all that it assigns or tests: they cost time when it is compiled."""
+    match = WRAPPED.fullmatch(line)
+    if match is None or min(accumulate((c == "(") - (c == ")") for c in match[2])) < 0:
+        return line
+    return match[1] + match[2] + match[3]

@@ -19,6 +19,7 @@ from axlab.machine.translator.misaligned import at_any_alignment
 from axlab.machine.translator.plan import ALIGNED, MAX_INSTRUCTIONS, Plan
 from axlab.machine.translator.position import Position
 from axlab.machine.translator.records import Record
+from axlab.machine.translator.statements import compact
 from axlab.machine.translator.templates import RowTemplates, Template
 
 QUESTION = re.compile(r"@(C|\d+)@")
@@ -153,7 +154,7 @@ class Writer:
         lines = self.at.facts.cheaper(line)
         if self.misaligned and self.pcs[-1] in self.misaligned:
             lines = [at_any_alignment(line) for line in lines]
-        self.add_lines(indent, lines)
+        self.add_lines(indent, [compact(line) for line in lines])
         if line.endswith("=r") and len(self.lines) > 2:
             load_at_once(self.lines)
 

@@ -121,9 +121,9 @@ def decode(cpu: Cpu, word: int) -> Callable[[], None]:
     All semantics are imported for the first word of a process: a lab's first command needs none.
     """
     from axlab.machine.isa.semantics import LSE, SEMANTICS
-    from axlab.machine.isa.table import decode_word
+    from axlab.machine.isa.table import load_table
 
-    found = decode_word(word)
+    found = load_table().decode(word)
     if found is None:
         return unallocated
     row, values = found

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache
 from itertools import combinations
 
 from axlab.errors import AxError
@@ -117,12 +117,6 @@ def load_table() -> Table:
     from axlab.languages import read_grammar
 
     return read_table(read_grammar("a64.isa"), "a64.isa")
-
-
-@lru_cache(1 << 14)
-def decode_word(word: int) -> tuple[Row, tuple[int, ...]] | None:
-    """As `Table.decode` of A64, kept for a while: whoever steps and translates asks for the same words again."""
-    return load_table().decode(word)
 
 
 def read_table(text: str, source: str) -> Table:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -98,6 +99,8 @@ class Folder:
     def decide(self, value: Value) -> int:
         """The value of a hole that decides a path: a part of the shape from now on."""
         if value.kind == "hole" and value.text not in self.known:
+            if "pc" in re.findall(r"\w+", value.text):
+                raise Unfoldable("a path that depends on where the instruction is")
             self.known[value.text] = self.answer(value.text)
         return self.ask(value).number
 

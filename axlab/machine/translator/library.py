@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from axlab.machine.isa.semantics import LSE, SEMANTICS
-from axlab.machine.isa.table import decode_word, load_table
+from axlab.machine.isa.table import load_table
 from axlab.machine.translator.blocks import Block, translate
 from axlab.machine.translator.plan import MAX_INSTRUCTIONS, Plan
 from axlab.machine.translator.regions import translate_region
@@ -22,6 +22,16 @@ if TYPE_CHECKING:
 def row_templates() -> dict[str, RowTemplates]:
     """The templates of all rows, which grow as instructions are met: a cache, the same for everybody."""
     return {name: RowTemplates(row, SEMANTICS[name]) for name, row in load_table().rows.items()}
+
+
+@lru_cache(1 << 14)
+def fetched(word: int) -> Fetched | None:
+    """What a word means, kept for a while: three of four words of a boot's blocks were met before."""
+    found = load_table().decode(word)
+    if found is None:
+        return None
+    row, fields = found
+    return Fetched(word, row, fields, row_templates()[row.name].template(fields))
 
 
 def compiled(cpu: Cpu, pc: int, misaligned: Set[int] = frozenset()) -> Block | None:
@@ -94,15 +104,11 @@ def store_key(cpu: Cpu, pc: int) -> bytes:
 
 def instructions(cpu: Cpu, page: memoryview) -> Fetch:
     """How a block finds the instructions of its page."""
-    templates = row_templates()
 
     def fetch(address: int) -> Fetched | None:
         if address in cpu.breakpoints:
             return None
-        word = page[address >> 2 & 1023]
-        found = decode_word(word)
-        if found is None or found[0].name in LSE and not cpu.features.lse:
-            return None
-        return Fetched(word, templates[found[0].name], found[1])
+        found = fetched(page[address >> 2 & 1023])
+        return None if found and found.row.name in LSE and not cpu.features.lse else found
 
     return fetch

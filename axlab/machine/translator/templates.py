@@ -31,7 +31,7 @@ class Template:
 
 @dataclass(slots=True)
 class Question:
-    """A path through the function depends on `ask(*fields, pc)`; what follows is by answer."""
+    """A path through the function depends on `ask(*fields)`; what follows is by answer."""
 
     ask: Callable[..., int]
     answers: dict[int, Question | Template | None] = field(default_factory=dict)
@@ -45,17 +45,17 @@ class RowTemplates:
     function: Callable[..., Any]
     root: dict[int, Question | Template | None] = field(default_factory=dict)
 
-    def template(self, fields: tuple[int, ...], pc: int) -> Template | None:
+    def template(self, fields: tuple[int, ...]) -> Template | None:
         """The template for an instruction with these fields; None where its row does not fold."""
         answers, answer = self.root, 0
         while answer in answers:
             found = answers[answer]
             if not isinstance(found, Question):
                 return found
-            answers, answer = found.answers, int(found.ask(*fields, pc))
-        return self.grown(fields, pc)
+            answers, answer = found.answers, int(found.ask(*fields))
+        return self.grown(fields)
 
-    def grown(self, fields: tuple[int, ...], pc: int) -> Template | None:
+    def grown(self, fields: tuple[int, ...]) -> Template | None:
         """The same for the first instruction of its shape; the tree knows it from now on."""
         answers, answer = self.root, 0
 
@@ -63,8 +63,8 @@ class RowTemplates:
             nonlocal answers, answer
             question = answers.get(answer)
             if not isinstance(question, Question):
-                question = answers[answer] = Question(self.compiled(source))
-            answers, answer = question.answers, int(question.ask(*fields, pc))
+                question = answers[answer] = Question(self.compiled(source, ()))
+            answers, answer = question.answers, int(question.ask(*fields))
             return answer
 
         made = self.folded(ask)
@@ -81,11 +81,11 @@ class RowTemplates:
         texts: list[str] = []
         number_texts(records, texts)
         source = "(" + "".join(f'f"{source}",' for source in texts) + ")"
-        fill = self.compiled(source)
+        fill = self.compiled(source, ("pc",))
         return Template(records, fill, may_fault(records), hides_flags(records))
 
-    def compiled(self, source: str) -> Callable[..., Any]:
-        return compiled(tuple(self.row.fields), source, self.function.__module__)
+    def compiled(self, source: str, more: tuple[str, ...]) -> Callable[..., Any]:
+        return compiled((*self.row.fields, *more), source, self.function.__module__)
 
 
 def may_fault(records: list[Record]) -> bool:
@@ -116,7 +116,7 @@ def number_texts(records: list[Record], texts: list[str]) -> None:
 
 
 @cache
-def compiled(fields: tuple[str, ...], source: str, module: str) -> Callable[..., Any]:
-    """A function of a row's fields and `pc`, in a module of semantics. `source` comes from there and the table."""
-    function: Callable[..., Any] = eval(f"lambda {','.join([*fields, 'pc'])}: {source}", vars(sys.modules[module]))
+def compiled(parameters: tuple[str, ...], source: str, module: str) -> Callable[..., Any]:
+    """A function of a row's fields, and perhaps `pc`, in a module of semantics. `source` is from there and the rows."""
+    function: Callable[..., Any] = eval(f"lambda {','.join(parameters)}: {source}", vars(sys.modules[module]))
     return function

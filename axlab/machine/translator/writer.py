@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from axlab.machine.instruction_trace import run_of
+from axlab.machine.isa.table import Row
 from axlab.machine.translator import exits
 from axlab.machine.translator.flags import CARRY, KINDS, Flags, condition
 from axlab.machine.translator.misaligned import at_any_alignment
@@ -20,7 +21,7 @@ from axlab.machine.translator.plan import ALIGNED, MAX_INSTRUCTIONS, Plan
 from axlab.machine.translator.position import Position
 from axlab.machine.translator.records import Record
 from axlab.machine.translator.statements import compact
-from axlab.machine.translator.templates import RowTemplates, Template
+from axlab.machine.translator.templates import Template
 
 QUESTION = re.compile(r"@(C|\d+)@")
 REGISTER_FIELDS = {"rd", "rn", "rm", "ra", "rt", "rt2", "rs"}
@@ -29,11 +30,12 @@ Recipe = tuple[int, str, str]  # FK, and the text of FA and FB: a number, or a n
 
 
 class Fetched(NamedTuple):
-    """An instruction of a block: its word, its row's templates, and its fields."""
+    """What a word means: its row, its fields, and the template for those, if the row folds."""
 
     word: int
-    templates: RowTemplates
+    row: Row
     fields: tuple[int, ...]
+    template: Template | None
 
 
 # What leaves its block anyway, or needs registers that it does not name, is better left to the stepper.
@@ -45,9 +47,8 @@ NZCV = (1, 3, 4, 2, 0)  # o0, op1, CRn, CRm, op2: the flags as a system register
 
 
 def is_stepped(found: Fetched) -> bool:
-    return found.templates.row.name in STEPPED or (
-        found.templates.row.name in ("MRS", "MSR_reg") and found.fields[:5] == NZCV
-    )
+    name = found.row.name
+    return name in STEPPED or (name in ("MRS", "MSR_reg") and found.fields[:5] == NZCV)
 
 
 Fetch = Callable[[int], Fetched | None]
@@ -95,7 +96,7 @@ class Writer:
             if found is None or is_stepped(found):
                 break
             self.begin(address, found.word)
-            template = found.templates.template(found.fields, address)
+            template = found.template
             if template is None:
                 self.call(found, address)
             elif not self.instruction(template, template.fill(*found.fields, address)):
@@ -198,11 +199,11 @@ class Writer:
     def call(self, found: Fetched, address: int) -> None:
         """Add an instruction that does not fold: its semantics function is called, with the registers it names."""
         self.store_flags("")
-        fields = dict(zip(found.templates.row.fields, found.fields, strict=True))
+        fields = dict(zip(found.row.fields, found.fields, strict=True))
         numbers = sorted({value for name, value in fields.items() if name in REGISTER_FIELDS})
         before = "".join(f"X[{n}]=x{n};" for n in numbers if n < 31)
         after = "".join(f";x{n}=X[{n}]" for n in numbers if n < 31)
-        if 31 in numbers or found.templates.row.name.startswith("MSR"):
+        if 31 in numbers or found.row.name.startswith("MSR"):
             before, after = "CPU.sp=sp;" + before, after + ";sp=CPU.sp"
         budget = "k" if self.plan.is_region else "b"
         self.put("", f"{before}c=call({found.word},{address},{budget}-{self.at.count - 1}){after}")

@@ -191,21 +191,6 @@ def test_wrong_usage_gives_2(capfdbinary: Capture, arguments: list[str]) -> None
 
 
 @pytest.mark.slow
-def test_debians_u_boot_answers_at_its_prompt(
-    capfdbinary: Capture, tmp_path: Path, needs: Callable[[str, str], str]
-) -> None:
-    """A real boot loader, unmodified: 37 million instructions to its prompt and one command."""
-    image = needs("/usr/lib/u-boot/qemu_arm64/u-boot.bin", "u-boot-qemu")
-    source = tmp_path / "u-boot.toml"
-    assert main(["config", "new", "--kind", "u-boot", "--image", image, "--yes", "-o", str(source)]) == 0
-    capfdbinary.readouterr()
-    script = ["--expect", "Hit any key", "--send", " ", "--expect", "=> ", "--send", r"version\n"]
-    status, out, err = run(capfdbinary, str(source), *script, "--expect", "aarch64-linux-gnu-gcc", "--for", "60s")
-    assert (status, err) == (0, "")
-    assert b"U-Boot 2023.01" in out
-
-
-@pytest.mark.slow
 def test_a_defect_is_called_one(capfdbinary: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("axlab.run.drive", lambda *_: 1 // 0)
     status, _, err = run(capfdbinary, "demo")

@@ -87,6 +87,14 @@ def test_u_boot_comes_to_its_prompt(session: dict[str, str]) -> None:
     assert "Hit any key to stop autoboot" in session[""]
 
 
+def test_config_new_writes_the_configuration_that_is_fetched(tmp_path: Path, needs: Needs) -> None:
+    image, made = needs(IMAGE, "u-boot-qemu"), tmp_path / "made.toml"
+    assert main(["config", "new", "--kind", "u-boot", "--image", image, "--yes", "-o", str(made)]) == 0
+    assert main(["fetch", "u-boot", "-o", str(tmp_path)]) == 0
+    fetched = (tmp_path / "u-boot.toml").read_text(encoding="utf-8")
+    assert made.read_text(encoding="utf-8") == fetched.replace('"u-boot.bin"', f'"{image}"')
+
+
 def test_every_command_is_answered_as_on_qemu(session: dict[str, str], needs: Needs) -> None:
     expected = answers(on_qemu(needs("qemu-system-aarch64", "qemu-system-arm")))
     for command in COMMANDS:

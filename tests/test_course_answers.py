@@ -34,7 +34,6 @@ class Solved:
     def __init__(self, lab: TestedLab, folder: Path) -> None:
         self.lab = lab
         self.session = Session(folder)
-        self.checks = {exercise: find_check(exercise, NOTEBOOKS) for exercise in lab.exercises}
         self.blank: dict[str, CheckResult] = {}
         self.first: dict[tuple[str, str, str], Verdict] = {}
         self.left: dict[str, set[str]] = {}  # by exercise: names that its blank cell makes
@@ -47,17 +46,21 @@ class Solved:
                 for tag in cell.tags:
                     self.left[tag.removeprefix("exercise-")] = set(self.session.variables) - before
 
+    def check(self, exercise: str) -> Check:
+        """The check as it is read anew for every verdict: it may remember what one answer did."""
+        return find_check(exercise, NOTEBOOKS)
+
     def answer(self, exercise: str, cell: str, student: str = "") -> None:
         """Write an answer into its cell, as this student, and run it: what the blank cell did is not there."""
         self.session.variables["student"] = student
         for name in self.left[exercise]:
             self.session.variables.pop(name, None)
-        if self.checks[exercise].given is not None:
+        if self.check(exercise).given is not None:
             self.session.run(f"%given {exercise}")
         self.session.run(cell)
 
     def verdict(self, exercise: str) -> Verdict:
-        return run_check(self.checks[exercise], self.session.variables)
+        return run_check(self.check(exercise), self.session.variables)
 
     def first_verdict(self, exercise: str, cell: str, student: str = "") -> Verdict:
         """The verdict on an answer when it was written for the first time."""
@@ -93,7 +96,7 @@ def test_the_solution_passes_every_check_for_every_student(solved: Solved, volum
 
 def test_the_answer_of_one_student_fails_for_another(solved: Solved) -> None:
     for exercise, cell in solved.lab.answers["solution"].items():
-        check = solved.checks[exercise]
+        check = solved.check(exercise)
         if check.given is None:
             continue
         solved.answer(exercise, cell)
@@ -120,7 +123,7 @@ def test_typical_wrong_answers_have_messages_of_their_own(solved: Solved) -> Non
         assert one["says"] in verdict.mistake, f"{one['says']!r} is not in {verdict.mistake!r}"
         said.append(verdict.mistake)
     assert len(set(said)) == len(said) >= 5
-    messages = [message for name in solved.lab.exercises for _, message in solved.checks[name].mistakes]
+    messages = [message for name in solved.lab.exercises for _, message in solved.check(name).mistakes]
     assert len(set(messages)) == len(messages)
 
 

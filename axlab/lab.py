@@ -57,7 +57,8 @@ class Lab:
     >>> lab.shell("vm start 0")
 
     `snapshots` keeps the lab's state under names (`axlab.time.snapshots`). With `history`, `lab.history` goes back to
-    any moment (`axlab.time.history`); it costs a few hundredths of the time and at most 256 MB.
+    any moment (`axlab.time.history`); it costs a few hundredths of the time and at most 256 MB. `schedulers` are your
+    own classes, by the names that `vm sweep` may call them.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Lab:
             boot_delay=_switch("boot_delay", boot_delay),
             folder=self.folder,
         )
+        self.schedulers: dict[str, Any] = {}
         self.trace.follow(self.hypervisor, self.events)
         self.snapshots = Snapshots(self)
         self.progress: Callable[[Hypervisor], Progress] | None = None  # set by who shows how long runs go

@@ -102,6 +102,31 @@ def test_the_same_sweep_again_makes_only_the_runs_that_are_missing(threads: Exec
     assert set(again) == set(kept)
 
 
+def test_runs_that_failed_are_made_again_where_that_is_asked_for(threads: Executor, tmp_path: Path) -> None:
+    licence = tmp_path / "licence"
+
+    def licensed(lab: Lab, parameters: dict[str, Any]) -> int:
+        if parameters["n"] == 2 and not licence.exists():
+            raise RuntimeError("no licence")
+        return int(parameters["n"])
+
+    def made(**how: bool) -> tuple[list[str], list[str]]:
+        """The errors of all runs, and the parts that were written."""
+        before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("runs/parts/*")}
+        found = sweep(licensed, {"n": [1, 2, 3]}, threads, tmp_path / "runs", **how)
+        after = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("runs/parts/*")}
+        errors = [record["error"].partition(" (")[0] for record in found.records()]
+        return errors, sorted(name for name in after if before.get(name) != after[name])
+
+    failed = ["", "RuntimeError: no licence", ""]
+    assert made() == (failed, ["000000.parquet", "000001.parquet", "000002.parquet"])
+    assert made() == (failed, [])
+    assert made(retry_failed=True) == (failed, ["000001.parquet"])
+    licence.touch()
+    assert made(retry_failed=True) == (["", "", ""], ["000001.parquet"])
+    assert made(retry_failed=True) == (["", "", ""], [])
+
+
 def test_a_part_that_a_power_cut_left_half_is_made_again(threads: Executor, tmp_path: Path) -> None:
     sweep(demo, None, threads, tmp_path)
     path = part_path(tmp_path / "parts", 0)

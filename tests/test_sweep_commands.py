@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from axlab import Lab
 from axlab.cli import main
 from axlab.scale import engines, sweep
+from axlab.vmm.scheduler import Scheduler
 
 
 @pytest.fixture
@@ -68,6 +70,21 @@ def test_the_shell_sweeps_into_the_labs_folder(tmp_path: Path) -> None:
     assert len(lab.hypervisor.vms) == 0
 
 
+@pytest.mark.usefixtures("one_thread")
+def test_the_shell_sweeps_over_a_scheduler_of_ones_own(tmp_path: Path) -> None:
+    class Latest(Scheduler):
+        def choose(self, tasks: list[Any], pcpu: int, now: int) -> Any:
+            return tasks[-1]
+
+    lab = Lab(folder=tmp_path)
+    lab.schedulers["latest"] = Latest
+    runs = lab.shell("vm sweep demo --param scheduler=latest,lates").json()["runs"]
+    assert [run["error"] for run in runs] == [
+        "",
+        "unknown scheduler 'lates'; there are fifo, rr, fair, random, or hand over a Scheduler",
+    ]
+
+
 def test_the_shell_sweeps_nowhere_else(tmp_path: Path) -> None:
     (tmp_path / "lab").mkdir()
     (tmp_path / "lab/link").symlink_to(tmp_path)
@@ -76,6 +93,21 @@ def test_the_shell_sweeps_nowhere_else(tmp_path: Path) -> None:
         result = lab.shell(f"vm sweep demo -o {folder}")
         assert result.text() == f"✗ {folder} is outside of the lab's folder"
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_the_command_line_and_the_shell_make_runs_again_that_failed(tmp_path: Path) -> None:
+    words = ["demo", "--param", "cpus=1,9", "-o"]
+    lab = Lab(folder=tmp_path)
+    for sweep_again in (
+        lambda *more: main(["sweep", *words, str(tmp_path / "found"), *more]) == 0,
+        lambda *more: lab.shell(" ".join(["vm sweep", *words, "found", *more])).ok,
+    ):
+        assert not sweep_again()
+        before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "found/parts").iterdir()}
+        assert not sweep_again("--retry-failed")
+        after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "found/parts").iterdir()}
+        assert [name for name in before if before[name] != after[name]] == ["000001.parquet"]
 
 
 def test_a_mistake_in_the_shell_is_a_line(tmp_path: Path) -> None:

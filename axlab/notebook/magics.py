@@ -51,6 +51,7 @@ class AxLabMagics(Magics):
     @lab.setter
     def lab(self, lab: Any) -> None:
         self._lab = lab
+        lab.schedulers = self.schedulers
         self.memory = {}
         show_progress(lab)
 

@@ -93,9 +93,10 @@ def sweep(
     fills ${NAME} in the commands; a scheduler may be one of yours, made by %%sched. The same cell goes on where it was
     interrupted.
     """
-    from axlab.scale.command import failures, told
+    from axlab.scale.command import told
     from axlab.scale.parameters import parameter_sets, read_grid
     from axlab.scale.plans import ScriptPlan
+    from axlab.scale.runs import failures
     from axlab.scale.start import Start
     from axlab.scale.sweep import sweep as make_runs
 

@@ -7,7 +7,7 @@ import sys
 
 from axlab.errors import AxError
 from axlab.scale.parameters import read_grid
-from axlab.scale.runs import Runs, runs
+from axlab.scale.runs import Runs, failures, runs
 from axlab.scale.sweep import sweep
 from axlab.shell.statuses import DONE, FAILED
 
@@ -26,6 +26,7 @@ def run_sweep(arguments: argparse.Namespace) -> int:
             limit=arguments.limit,
             snapshot=arguments.from_snapshot or "",
             workers=arguments.workers,
+            retry_failed=arguments.retry_failed,
         )
     except KeyboardInterrupt:
         print(f"axlab: {interrupted(arguments.output)}", file=sys.stderr)
@@ -43,11 +44,6 @@ def interrupted(folder: str) -> str:
         return "interrupted before the first run was done"
     whole = len(found.manifest.parameters)
     return f"{len(found)} of {whole} runs are done and kept; the same command goes on with the others"
-
-
-def failures(found: Runs) -> list[tuple[int, str]]:
-    """(number, error) of the runs that failed."""
-    return [(record["run"], record["error"]) for record in found.records() if record["error"]]
 
 
 def told(found: Runs, failed: list[tuple[int, str]], most: int = 5) -> list[str]:

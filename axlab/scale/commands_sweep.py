@@ -12,7 +12,7 @@ from typing import Any
 from axlab.scale.options import LIMIT
 from axlab.shell.arguments import Duration, FilePath, Number, Text
 from axlab.shell.context import Context
-from axlab.shell.declaration import Argument, Option, command, declared
+from axlab.shell.declaration import Argument, Flag, Option, command, declared
 from axlab.shell.render import plain
 from axlab.shell.results import Result
 from axlab.shell.tree import CommandTree
@@ -37,6 +37,7 @@ class SweepResult(Result):
     Option("for", Duration(), f"virtual time of a run at most; {LIMIT} by default"),
     Option("workers", Number(1, 1024, "N"), "worker processes; by default one for each CPU"),
     Option("dask", Text("ADDRESS"), "let a Dask cluster make the runs"),
+    Flag("retry-failed", "make the runs again that ended with an error"),
 )  # fmt: skip
 def vm_sweep(
     context: Context,
@@ -47,23 +48,38 @@ def vm_sweep(
     for_: int | None,
     workers: int | None,
     dask: str | None,
+    retry_failed: bool,
 ) -> Result:
     """Make one run for every combination of parameters, each in a new lab in a worker process.
 
-    A parameter is a setting of a lab (cpus, scheduler, ...), a key of the configuration (kernel.cmdline), or seed. The
-    same command goes on where it was interrupted. 'axlab runs DIR' shows the runs.
+    A parameter is a setting of a lab (cpus, scheduler, ...), a key of the configuration (kernel.cmdline), or seed; a
+    scheduler may be one of yours, made by %%sched. The same command goes on where it was interrupted. 'axlab runs DIR'
+    shows the runs.
     """
-    from axlab.scale.command import failures, interrupted, told
+    from axlab.scale.command import interrupted, told
     from axlab.scale.parameters import read_grid
+    from axlab.scale.runs import failures
     from axlab.scale.sweep import sweep
 
     shell = context.shell
     folder = shell.files.host_path(output)
     limit = LIMIT if for_ is None else f"{for_}ns"
     targets = [path if (path := shell.host_path(name)).is_file() else name for name in configs]
+    grid = read_grid(param or [], seeds)
+    own = context.lab.schedulers
+    mine = {name: own[name] for name in grid.get("scheduler", ()) if name in own}
     try:
         with hearing_interrupts():
-            found = sweep(targets, read_grid(param or [], seeds), dask, folder, limit=limit, workers=workers)
+            found = sweep(
+                targets,
+                grid,
+                dask,
+                folder,
+                limit=limit,
+                schedulers=mine,
+                workers=workers,
+                retry_failed=retry_failed,
+            )
     except KeyboardInterrupt:
         context.say(f"⚠ {interrupted(str(folder))}")
         return SweepResult(ok=False, folder=output, transcript=context.transcript)

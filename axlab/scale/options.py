@@ -20,6 +20,7 @@ def declare_sweep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trace-level", choices=LEVELS, default="events", help="what is recorded of every run")
     parser.add_argument("--workers", type=int, metavar="N", help="worker processes (default: one for each CPU)")
     parser.add_argument("--dask", metavar="ADDRESS", help="let a Dask cluster make the runs: tcp://host:8786")
+    parser.add_argument("--retry-failed", action="store_true", help="make the runs again that ended with an error")
     parser.add_argument("--from-snapshot", metavar="FILE", help="every run begins from this snapshot")
 
 

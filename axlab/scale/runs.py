@@ -24,6 +24,11 @@ def runs(folder: str | Path) -> Runs:
     return Runs(folder)
 
 
+def failures(found: Runs) -> list[tuple[int, str]]:
+    """(number, error) of the runs that failed."""
+    return [(record["run"], record["error"]) for record in found.records() if record["error"]]
+
+
 class Runs:
     """The runs of a sweep that are done, also while others are being made.
 

@@ -16,7 +16,7 @@ from axlab.scale.libraries import library
 from axlab.scale.options import LIMIT
 from axlab.scale.parameters import parameter_sets
 from axlab.scale.plans import FunctionPlan, Plan, plan_of
-from axlab.scale.runs import Runs
+from axlab.scale.runs import Runs, failures
 from axlab.scale.source import is_installed
 from axlab.scale.start import Start
 from axlab.scale.worker import Task
@@ -36,6 +36,7 @@ def sweep(
     snapshot: str | Path = "",
     schedulers: Mapping[str, type] | None = None,
     workers: int | None = None,
+    retry_failed: bool = False,
     watch: Callable[[dict[str, Any], int, int], None] | None = None,
 ) -> Runs:
     """Make one run for every set of parameters, and return the runs.
@@ -50,8 +51,9 @@ def sweep(
     configurations. `snapshot`: every run begins from this file. `schedulers`: classes of your own, by the names that
     the parameter scheduler gives them. `watch(record, done, all)` is told of every run.
 
-    A run that fails is a row with its error. Raises `AxError` for what no run could be made of, and
-    KeyboardInterrupt at Ctrl-C, when no worker is left and all that was done is kept.
+    A run that fails is a row with its error, and is done; with `retry_failed` the same call makes it again. Raises
+    `AxError` for what no run could be made of, and KeyboardInterrupt at Ctrl-C, when no worker is left and all that was
+    done is kept.
     """
     if trace not in LEVELS:
         raise AxError(f"{trace!r} is no level of recording{nearest(trace, list(LEVELS))} ({', '.join(LEVELS)})")
@@ -64,6 +66,8 @@ def sweep(
     pickled = pickled_plan(plan)
     wanted = manifest(name_of(plan), plan.text(), trace, sets)
     with SweepFolder(out, wanted) as folder:
+        if retry_failed:
+            folder.done -= {number for number, _ in failures(Runs(out))}
         missing = [number for number in range(len(sets)) if number not in folder.done]
         if missing:
             tasks = [Task(number, pickled, sets[number], trace) for number in missing]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import random
 import re
+import signal
 import subprocess
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -198,8 +201,15 @@ def test_ctrl_c_on_the_way_back_leaves_gdb_where_it_was(lab: Lab, packet: str) -
 # The real gdb
 
 
-def gdb(needs: Needs, lab: Lab, vm: int, *commands: str, file: Path | None = None) -> str:
-    """What gdb-multiarch prints for commands, attached to a VM."""
+def gdb(
+    needs: Needs,
+    lab: Lab,
+    vm: int,
+    *commands: str,
+    file: Path | None = None,
+    beside: Callable[[subprocess.Popen[str]], None] | None = None,
+) -> str:
+    """What gdb-multiarch prints for commands, attached to a VM. `beside` runs in a thread of its own meanwhile."""
     program = needs("gdb-multiarch", "gdb-multiarch")
     with listen(0) as server:
         port = server.getsockname()[1]
@@ -210,6 +220,8 @@ def gdb(needs: Needs, lab: Lab, vm: int, *commands: str, file: Path | None = Non
         with subprocess.Popen(
             [*words, *([str(file)] if file else [])], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:
+            if beside is not None:
+                threading.Thread(target=beside, args=(process,), daemon=True).start()
             serve(server, lab, vm, lambda: process.poll() is not None)
             output, _ = process.communicate(timeout=60)
     return output
@@ -242,6 +254,22 @@ def test_gdb_debugs_the_demo_guest(needs: Needs) -> None:
     assert "VM ID" in output and "[Inferior 1 (Remote target) detached]" in output
     assert not lab.hypervisor.stops.points
     assert lab.run() == "idle" and lab.vm(0).state == "Stopped"
+
+
+def test_ctrl_c_in_gdb_stops_a_guest_that_never_ends(needs: Needs, lab: Lab) -> None:
+    before = lab.hypervisor.executed
+
+    def interrupt(process: subprocess.Popen[str]) -> None:
+        while lab.hypervisor.executed == before and process.poll() is None:
+            time.sleep(0.01)  # until the guest runs, and so gdb waits for it
+        process.send_signal(signal.SIGINT)
+
+    output = gdb(needs, lab, 0, "continue", "p/x $pc", "stepi", "detach", beside=interrupt)
+    assert "received signal SIGINT" in output, output
+    stood = re.search(r"^\$1 = (0x[0-9a-f]+)$", output, re.MULTILINE)
+    assert stood is not None and ENTRY <= int(stood[1], 16) < ENTRY + 0x40, output
+    assert "[Inferior 1 (Remote target) detached]" in output
+    assert lab.hypervisor.executed > before and lab.vm(0).state == "Running"
 
 
 def test_a_run_under_gdb_is_the_run_without(needs: Needs) -> None:

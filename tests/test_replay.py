@@ -5,6 +5,9 @@ from __future__ import annotations
 import copy
 import json
 import random
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -255,3 +258,20 @@ def test_a_recording_that_cannot_be_written_says_why() -> None:
     (lab.folder / "d").mkdir()
     result = lab.shell("vm record save d")
     assert not result.ok and said(result) == ["✗ d: is a directory"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no signals to send")
+def test_ctrl_c_ends_a_replay(tmp_path: Path) -> None:
+    lab = lab_with("mov x0, #0x09000000\n mov w1, #0x21\n strb w1, [x0]\n1: b 1b")
+    lab.hypervisor.start(lab.vm(0))
+    lab.run("1ms")
+    lab.record(tmp_path / "spins.axrec")
+    changed(tmp_path / "spins.axrec", lambda lines: lines[-1].update(at=10**15, turns=10**9, instructions=10**13))
+    words = [sys.executable, "-u", "-m", "axlab", "replay", str(tmp_path / "spins.axrec")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.read(1) == b"!"  # the guest runs
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read().decode()
+        assert process.wait() == 130
+    assert told.splitlines()[-1] == "axlab: interrupted" and "Traceback" not in told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,6 +31,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ["AXLAB_CACHE"] = "off"  # a test must not depend on what ran before it, nor leave anything behind
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell that has put the tests in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # they send Ctrl-C to themselves and what they start
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # tests start hundreds of processes: compile AxLab once for all
     hypothesis.settings.load_profile("axlab-long" if config.getoption("--long") else "axlab")
 

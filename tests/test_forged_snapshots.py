@@ -163,6 +163,15 @@ def test_a_wrong_field_is_named_with_the_way_to_it(
     assert len(twin.hypervisor.vms) == 0
 
 
+def test_a_vm_that_would_load_something_outside_of_its_memory_is_refused(contents: Contents) -> None:
+    document = json.loads(contents.sections[b"stat"])
+    next(node for node in document["nodes"] if node[0] == "vmm.load_plan.Piece")[1]["gpa"] = 1 << 40
+    twin = Lab(code_cache=False)
+    with pytest.raises(AxError, match=r"it loads the VM \w+ outside of its memory$"):
+        on_disk.put_into(twin, Contents(contents.header, contents.sections | packed_state(document)), PLACE)
+    assert len(twin.hypervisor.vms) == 0
+
+
 def test_it_is_known_of_every_class_what_its_fields_may_hold() -> None:
     found = {name: types_of(name) for name in classes()}
     no_fields = {"CpuDown", "Halt", "SystemDown", "SystemReset"}

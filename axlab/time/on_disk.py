@@ -95,7 +95,7 @@ def put_into(lab: Any, contents: Contents, path: Path) -> None:
         later = decoder.decode()
         check_roots(lab, decoder, document["roots"])
         pages = read_pages(contents, fields_for(later, lab.board.memory))
-        check_names(later, fields_for(later, lab.hypervisor)["vms"])
+        check_vms(later, fields_for(later, lab.hypervisor)["vms"])
     except WRONG as error:
         raise damaged(path, f"its state cannot be read: {error}") from None
     looking = moment.looking_at(lab)
@@ -114,8 +114,8 @@ def check_roots(lab: Any, decoder: Decoder, roots: dict[str, Any]) -> None:
             raise ValueError(f"its root {name} is something else")
 
 
-def check_names(later: Put, vms: Any) -> None:
-    """Folders are named after VMs, so their names have to be such names."""
+def check_vms(later: Put, vms: Any) -> None:
+    """Folders are named after VMs, so their names have to be such names; and what a VM loads goes into its memory."""
     new = {id(value): fields for value, fields in later}
     for vm in vms:
         config = new[id(vm)]["config"] if id(vm) in new else vm.config
@@ -123,6 +123,9 @@ def check_names(later: Put, vms: Any) -> None:
             raise TypeError("a VM has no configuration")
         if problem := name_problem(config.base.name):
             raise ValueError(f"a VM's name {config.base.name!r} {problem}")
+        found = new.get(id(vm)) or vars(vm)
+        if not found["plan"].fits(found["memory_regions"]):
+            raise ValueError(f"it loads the VM {config.base.name} outside of its memory")
 
 
 def fields_for(later: Put, value: Any) -> dict[str, Any]:

@@ -100,6 +100,8 @@ class KeptVm:
             plan = decoded(self, hypervisor, None)["vm"]["plan"]
             if not isinstance(plan, LoadPlan):
                 raise TypeError("it does not say what the VM is loaded with")
+            if not plan.fits(config.kernel.memory_regions):
+                raise ValueError("it loads the VM outside of its memory")
             vm = building.build(hypervisor, config, plan)
         try:
             check_same(vm, self)

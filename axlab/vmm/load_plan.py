@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from axlab.errors import AxError
 from axlab.machine.memory_map import BOARD, Region
@@ -18,6 +19,9 @@ from axlab.vmm.config import ConfigError, Finding, MemoryRegion, VmConfig
 from axlab.vmm.guest_tree import build_tree, patch_tree
 from axlab.vmm.images import Image, load_image, read_file
 from axlab.vmm.symbols import Symbols
+
+if TYPE_CHECKING:
+    from axlab.vmm.vm import VmRegion
 
 TREE_ROOM = 2 << 20
 """A generated tree lies this far below the end of RAM (Linux maps 2 MB for it)."""
@@ -52,6 +56,11 @@ class LoadPlan:
     dtb: int
     kernel: int
     symbols: Symbols = field(default_factory=Symbols)
+
+    def fits(self, regions: Iterable[MemoryRegion | VmRegion]) -> bool:
+        """Whether RAM covers all that is copied. A plan that was read from a file may say anything."""
+        ram = list(regions)
+        return all(covered(ram, piece.gpa, max(piece.size, len(piece.data))) for piece in self.pieces)
 
 
 class Planner:
@@ -104,7 +113,7 @@ class Planner:
         return self.config.resolve(getattr(self.config.kernel, key))
 
 
-def covered(regions: Iterable[MemoryRegion], gpa: int, size: int) -> bool:
+def covered(regions: Iterable[MemoryRegion | VmRegion], gpa: int, size: int) -> bool:
     """Whether RAM covers all `size` bytes at an address, in one region or in several that touch."""
     for region in sorted(regions, key=lambda known: known.gpa):
         if region.gpa <= gpa < region.end:

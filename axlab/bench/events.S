@@ -1,39 +1,17 @@
 // events: a guest that leaves as often as it can, as drivers do. Each of ROUNDS rounds polls the UART's flag register, prints
 // a character, makes a hypercall, computes for a while that differs from round to round, and sleeps until its timer.
 
-        .equ    UART, 0x09000000
-        .equ    GICD_CTLR, 0x08000000
-        .equ    GICR_WAKER, 0x080a0014
-        .equ    GICR_IGROUPR0, 0x080b0080
-        .equ    GICR_ISENABLER0, 0x080b0100
         .equ    ROUNDS, 20000
-        .equ    PSCI_VERSION, 0x84000000
-        .equ    PSCI_SYSTEM_OFF, 0x84000008
+
+        .include "axlab.S"
 
         .global _start
 _start:
-        ldr     x20, =UART
+        mov     x0, #0x08000000                 // PPI 27, the virtual timer
+        bl      gic_enable
+        ldr     x20, =UART_DR
         ldr     x21, =ROUNDS
         mov     x22, #1
-        ldr     x0, =GICD_CTLR
-        mov     w1, #0x12                       // ARE, group 1
-        str     w1, [x0]
-        ldr     x0, =GICR_WAKER
-        str     wzr, [x0]
-        mov     w1, #-1
-        ldr     x0, =GICR_IGROUPR0
-        str     w1, [x0]
-        mov     w1, #0x08000000                 // PPI 27, the virtual timer
-        ldr     x0, =GICR_ISENABLER0
-        str     w1, [x0]
-        mov     x0, #1
-        msr     icc_sre_el1, x0
-        isb
-        mov     x0, #0xff
-        msr     icc_pmr_el1, x0
-        mov     x0, #1
-        msr     icc_igrpen1_el1, x0
-        isb
 round:
         ldr     w1, [x20, #0x18]                // UARTFR
         tbnz    w1, #5, round                   // full
@@ -61,5 +39,4 @@ spin:
         msr     icc_eoir1_el1, x3
         sub     x21, x21, #1
         cbnz    x21, round
-        ldr     w0, =PSCI_SYSTEM_OFF
-        hvc     #0
+        b       power_off

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from importlib.resources import files
 from pathlib import Path
 
 from axlab.bench.clock import seconds
 from axlab.bench.engines import WrongResult
 from axlab.bench.many_runs import CONFIG
-from axlab.bench.workloads import ORIGIN, RAM_SIZE, RESULT
+from axlab.bench.workloads import ORIGIN, RAM_SIZE, RESULT, code_of, source_of
 from axlab.events import Observers
 from axlab.machine.board import Board
-from axlab.machine.isa.assembler import assemble
 from axlab.trace.recorder import Recorder
 from axlab.vmm.config import parse_config
 from axlab.vmm.hypervisor import Hypervisor
@@ -52,8 +50,8 @@ def cost(what: str, record: bool = False) -> float:
 
 def started(what: str, rounds: int, record: bool = False) -> tuple[Hypervisor, Vm]:
     """A guest that is about to do that so often."""
-    source = files(__package__).joinpath("exits.S").read_text(encoding="utf-8")
-    code = assemble(source.replace("        EXIT", "\n".join(LEAVES[what])), origin=ORIGIN, name="exits.S").code
+    source = source_of("exits.S").replace("        EXIT", "\n".join(LEAVES[what]))
+    code = code_of(source, ORIGIN, "exits.S")
     hypervisor = Hypervisor(Board(), Observers())
     if record:
         hypervisor.events.add(Recorder())

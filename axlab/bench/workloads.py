@@ -14,6 +14,7 @@ from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from axlab import guests
 from axlab.errors import AxError
 from axlab.machine.isa.assembler import assemble
 
@@ -66,8 +67,17 @@ def available() -> list[Workload]:
 @cache
 def assembled(source: str, origin: int) -> bytes:
     """A source file of this package, assembled."""
-    text = files(__package__).joinpath(source).read_text(encoding="utf-8")
-    return assemble(text, origin=origin, name=source).code
+    return code_of(source_of(source), origin, source)
+
+
+def source_of(name: str) -> str:
+    """The text of a source file of this package."""
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def code_of(text: str, origin: int, name: str) -> bytes:
+    """A source, assembled, with what guests in assembly share."""
+    return assemble(text, origin=origin, name=name, includes={"axlab.S": guests.shipped("axlab.S")}).code
 
 
 @cache

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
-from axlab.bench import boots, clock, engines, exits, measurements, others, workloads
+from axlab.bench import boots, clock, engines, exits, growth, measurements, others, workloads
 from axlab.bench.figures import Figure, LeftOut, at_most, per_second
 from axlab.bench.measurements import MEASUREMENTS, Settings
 from axlab.bench.report import as_json, line
@@ -78,6 +79,11 @@ def test_unicorn_computes_the_same() -> None:
 
 def test_vcpus_that_share_a_lock_lose_no_count() -> None:
     assert others.share_a_lock(3).instructions > 3 * others.ROUNDS
+
+
+def test_vcpus_compute_as_often_as_they_are_told_to() -> None:
+    few, many = (others.share_a_lock(2, rounds=10, alone=alone).instructions for alone in (100, 200))
+    assert many - few == pytest.approx(2 * 10 * 100 * 4, abs=100)
 
 
 def test_vms_that_run_at_once_all_end_with_their_result() -> None:
@@ -185,12 +191,25 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     assert left_out[0].needs == "the Debian package gcc-aarch64-linux-gnu"
 
 
+def test_the_chart_has_a_bar_for_every_figure_and_none_for_others() -> None:
+    figures = [per_second(growth.name("VMs at once", "2"), 5), per_second(growth.name("recorded", "off"), 10)]
+    root = ElementTree.fromstring(growth.picture([*figures, per_second("fib", 3), LeftOut("Linux", "a kernel")]))
+    bars = {bar[0].text: float(bar.get("width", 0)) for bar in root if bar.tag.endswith("rect")}
+    assert bars == {"VMs at once 2: 5.0 M/s": 190, "recorded off: 10.0 M/s": 380}
+
+
 # The command
 
 
 def test_bench_lists_its_measurements(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--list"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(MEASUREMENTS)
+
+
+def test_a_chart_without_its_figures_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--only", "machine", "--chart", str(tmp_path / "x.svg")]) == 2
+    assert "--chart draws the figures of 'growth', which --only leaves out" in capsys.readouterr().err
+    assert not (tmp_path / "x.svg").exists()
 
 
 def test_bench_prints_a_table_and_writes_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

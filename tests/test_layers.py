@@ -38,7 +38,7 @@ MAY_IMPORT |= {
     "demo": ALL | {"lab"},
     "scale": BASE | {"machine", "vmm", "trace", "shell", "lab"},
     "run": ALL | {"lab"},
-    "bench": ALL | {"lab", "scale"},
+    "bench": ALL | {"lab", "scale", "notebook"},
     "command_line": ALL | {"lab", "run", "course"},
     "cli": ALL | {"command_line", "bench", "scale"},
     "__main__": {"cli"},

@@ -86,6 +86,15 @@ def test_a_large_region_is_made_later_than_a_small_one(monkeypatch: pytest.Monke
     assert regions_of(run(NESTED)) == [] != regions_of(run(NESTED, 10 * LONG))
 
 
+def test_slices_that_end_where_a_look_is_due_do_not_keep_code_from_becoming_a_region() -> None:
+    cpu = run(BRANCHES, 1_000)
+    assert cpu.translated is not None
+    cpu.translated.hot.due = cpu.executed + hot.PERIOD
+    for _ in range(LONG // hot.PERIOD):
+        cpu.run(hot.PERIOD)
+    assert regions_of(cpu)
+
+
 @pytest.mark.parametrize("source", [BRANCHES, CALLS, NESTED])
 def test_a_loop_over_several_blocks_becomes_one_function_that_is_hardly_left(source: str) -> None:
     cpu = run(source)

@@ -24,10 +24,12 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="the best of N runs (default 1)")
     parser.add_argument("--linux", type=Path, metavar="FOLDER", help="where 'axlab fetch debian-kernel' left a kernel")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
+    parser.add_argument("--chart", type=Path, metavar="FILE", help="also draw the figures of 'growth' as SVG")
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Measure, print each figure as it comes, and write JSON where asked for. Raises `AxError`."""
+    from axlab.bench import growth
     from axlab.bench.measurements import MEASUREMENTS, Settings
     from axlab.bench.report import HEAD, as_json, line
 
@@ -42,8 +44,10 @@ def main(arguments: argparse.Namespace) -> int:
         if name not in MEASUREMENTS:
             known = ", ".join(MEASUREMENTS)
             raise AxError(f"there is no measurement {name!r}{nearest(name, list(MEASUREMENTS))} (there are {known})")
-    if arguments.json is not None:
-        write(arguments.json, "")  # what cannot be written is told before a long run, not after it
+    if arguments.chart is not None and "growth" not in names:
+        raise AxError("--chart draws the figures of 'growth', which --only leaves out")
+    for path in filter(None, (arguments.json, arguments.chart)):
+        write(path, "")  # what cannot be written is told before a long run, not after it
     print(HEAD, flush=True)
     results = []
     for result in measured(names, Settings(arguments.repeat, arguments.linux)):
@@ -51,6 +55,8 @@ def main(arguments: argparse.Namespace) -> int:
         results.append(result)
     if arguments.json is not None:
         write(arguments.json, as_json(results))
+    if arguments.chart is not None:
+        write(arguments.chart, growth.picture(results))
     return DONE
 
 

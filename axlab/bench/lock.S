@@ -1,8 +1,8 @@
 // lock: vCPUs that share a counter behind a spin lock. vCPU 0 starts as many others as the word at COUNT says; each adds 1
-// to the counter ROUNDS times, does some work of its own in between, and then adds itself to those that are done.
+// to the counter as often as the next word says, goes round for itself in between as often as the third one says, and
+// then adds itself to those that are done.
 // It ends with the counter in x19 and powers the VM off.
 
-        .equ    ROUNDS, 20000
         .equ    LOCK, 0x40200000
         .equ    COUNTER, 0x40200040
         .equ    DONE, 0x40200080
@@ -26,7 +26,8 @@ start_one:
 work:
         ldr     x10, =LOCK
         ldr     x11, =COUNTER
-        ldr     x12, =ROUNDS
+        ldr     x14, =COUNT
+        ldp     w12, w15, [x14, #4]
         mov     w13, #1
 acquire:
         ldaxr   w0, [x10]
@@ -37,7 +38,7 @@ acquire:
         add     x2, x2, #1
         str     x2, [x11]
         stlr    wzr, [x10]
-        mov     x3, #8
+        mov     x3, x15
 alone:
         mul     x4, x3, x12
         eor     x5, x5, x4

@@ -5,12 +5,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from importlib.util import find_spec
 from math import prod
 from pathlib import Path
 
 from axlab.bench import boots, engines, exits, others, recording, time_travel
+from axlab.bench import growth as growing
 from axlab.bench import many_runs as scale
 from axlab.bench.clock import best, calibration
 from axlab.bench.figures import Figure, LeftOut, at_most, per_second
@@ -209,15 +209,8 @@ def snapshots(settings: Settings) -> Iterator[Result]:
 
 
 def growth(settings: Settings) -> Iterator[Result]:
-    """How the cost grows with VMs, RAM and what is recorded."""
-    variants: list[tuple[str, Callable[[], engines.Run]]] = [
-        *[(f"{n} VM{'s' * (n > 1)} at once", partial(others.many_at_once, n)) for n in (1, 2, 4, 8)],
-        *[(f"a VM of {size} GB", partial(others.many_at_once, ram=size << 30)) for size in (1, 4)],
-        *[
-            (f"a VM, {level} recorded", partial(others.many_at_once, level=level))
-            for level in ("events", "instructions")
-        ],
-    ]
+    """How the cost grows with VMs, vCPUs, RAM and what is recorded."""
+    variants = [(growing.name(axis, step), run) for axis, steps in growing.AXES.items() for step, run in steps.items()]
     rounds = [[run().rate for _, run in variants] for _ in range(max(ROUNDS, settings.repeat))]
     for (what, _), rates in zip(variants, zip(*rounds)):
         yield per_second(what, max(rates))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,7 @@ LISTINGS = 100
 IMPORTS = 5
 IMPORT = "import time; start = time.process_time(); import axlab{}; print(time.process_time() - start)"
 
-ROUNDS = 20_000  # of lock.S
+ROUNDS, ALONE = 20_000, 8  # of lock.S
 COUNT = 0x4020_00C0
 
 
@@ -46,19 +47,20 @@ def beside_sleepers(sleepers: int) -> float:
     return time
 
 
-def share_a_lock(vcpus: int) -> Run:
-    """vCPUs of one VM that spin on each other's lock, each on a physical CPU of its own."""
+def share_a_lock(vcpus: int, rounds: int = ROUNDS, alone: int = ALONE) -> Run:
+    """vCPUs of one VM, each on a physical CPU of its own, that spin on each other's lock `rounds` times, and compute
+    in between: `alone` times four instructions."""
     with tempfile.TemporaryDirectory(prefix="axlab-bench-") as folder:
         image = Path(folder) / "lock.bin"
         image.write_bytes(assembled("lock.S", ORIGIN))
         hypervisor = Hypervisor(Board(), Observers())
         vm = hypervisor.create(configuration(image, 0, "lock", vcpus))
     hypervisor.start(vm)
-    vm.write(COUNT, (vcpus - 1).to_bytes(4, "little"))
+    vm.write(COUNT, struct.pack("<III", vcpus - 1, rounds, alone))
     time = seconds(hypervisor.advance)
     counted = vm.vcpus[0].cpu.x[RESULT]
-    if counted != vcpus * ROUNDS:
-        raise WrongResult(f"{vcpus} vCPUs counted {counted}, not {vcpus * ROUNDS}")
+    if counted != vcpus * rounds:
+        raise WrongResult(f"{vcpus} vCPUs counted {counted}, not {vcpus * rounds}")
     return Run(time, sum(vcpu.instructions for vcpu in vm.vcpus))
 
 

@@ -43,7 +43,7 @@ def lay_out(folder: Path) -> None:
     for language, name in (("", "README.md"), ("zh-CN", "README.zh-CN.md")):
         page = f"introduction{'-' * bool(language)}{language}.md"
         (folder / page).write_text(moved(read(ROOT / name)), encoding="utf-8")
-    for path in (ROOT / "docs").glob("*.md"):
+    for path in (*(ROOT / "docs").glob("*.md"), *(ROOT / "docs").glob("*.svg")):
         shutil.copy(path, folder)
     for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")) + sorted((ROOT / "notebooks/zh").glob("*.ipynb")):
         target = folder / path.relative_to(ROOT)

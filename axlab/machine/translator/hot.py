@@ -31,9 +31,12 @@ class Hot:
     ends: int = 0  # periods that ended while it was watched
 
     def next_look(self, executed: int) -> int:
-        """The instruction count of the next look, when so many were executed."""
-        if self.due < executed + MAX_INSTRUCTIONS:
-            self.due = executed + PERIOD
+        """The instruction count of the next look, when so many were executed: soon if a slice ended at it."""
+        return max(self.due, executed + MAX_INSTRUCTIONS)
+
+    def looked(self, executed: int) -> int:
+        """There was a look when so many instructions were executed; the count of the next one."""
+        self.due = executed + PERIOD
         return self.due
 
     def watches(self, page: Page, pc: int) -> bool:

@@ -132,7 +132,7 @@ class Translated:
                 continue
             if self.stop < self.limit:
                 look_at(self, cpu, block)
-                stop, self.stop = self.stop, min(self.limit, self.hot.next_look(self.stop))
+                stop, self.stop = self.stop, min(self.limit, self.hot.looked(self.stop))
                 budget.cell_contents += self.stop - stop
             elif block.plain is None:
                 return block
